@@ -1,0 +1,277 @@
+# Pinion's one Makefile. `make help` says what it does. A room's files.mk lists its sources,
+# board/NAME/board.mk holds a board's facts, arch/NAME/isa.mk an instruction set's compiler flags.
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SECONDARY:
+SHELL = /bin/sh
+export LC_ALL = C
+
+# ---- The words of a command. Only the command line overrides them, not the environment.
+
+BOARD  = qemu-virt-riscv64
+APP    = examples/hello.c
+ICOUNT = 0
+MODE   = release
+BUILD  = build
+BOARDS := $(patsubst board/%/board.mk,%,$(wildcard board/*/board.mk))
+
+# Tools may come from the environment too.
+HOSTCC     ?= cc
+PYTHON     ?= python3
+NEWLIB_SRC ?=
+LIBFDT_SRC ?=
+
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell getconf _NPROCESSORS_ONLN)
+endif
+Q     = $(if $(filter 1,$(V)),,@)
+say   = @printf '  %-4s %s\n' '$1' '$2' >&2
+quote = '$(subst ','\'',$1)'
+comma = ,
+
+# ---- One board, or a sentence that says what is wrong with the words.
+
+GOALS_WITH_WORDS = run image images print-run print-qemu
+ifneq ($(filter $(GOALS_WITH_WORDS),$(MAKECMDGOALS)),)
+-include $(if $(filter $(BOARD),$(BOARDS)),board/$(BOARD)/board.mk)
+wrong := $(shell tools/check-words $(call quote,$(BOARD)) $(call quote,$(BOARDS)) \
+    $(call quote,$(SMP)) $(call quote,$(SMP_MAX)) $(call quote,$(MEM)) $(call quote,$(ICOUNT)) \
+    $(call quote,$(MODE)) $(call quote,$(KERNEL)) $(or $(APPS),$(call quote,$(APP))))
+$(if $(wrong),$(error $(wrong)))
+else
+include board/$(firstword $(filter $(BOARD),$(BOARDS)) $(BOARDS))/board.mk
+endif
+include $(wildcard arch/*/isa.mk)
+ISA      = $(ISA_$(ARCH))
+QEMU_SMP ?= $(SMP)
+
+# ---- Tools, libraries and flags
+
+CC      = $(CROSS_$(ISA))gcc
+NM      = $(CROSS_$(ISA))nm
+OBJCOPY = $(CROSS_$(ISA))objcopy
+NEWLIB  = build/newlib/$(ISA)
+LIBFDT  = build/libfdt
+DEBUG   = $(if $(filter debug,$(MODE)),-debug)
+OBJ     = $(BUILD)/$(ISA)$(DEBUG)
+IMAGES  = $(BUILD)/$(BOARD)$(DEBUG)
+HOSTOBJ = $(BUILD)/host
+# Asked once, and only when something is compiled.
+CC_INCLUDE = $(eval CC_INCLUDE := $$(shell $(CC) -print-file-name=include))$(CC_INCLUDE)
+
+CPPFLAGS = -nostdinc -isystem $(CC_INCLUDE) -isystem $(CC_INCLUDE)-fixed -isystem $(NEWLIB)/include -D__DYNAMIC_REENT__ -Iinclude
+CFLAGS   = -std=gnu11 $(if $(DEBUG),-O1 -DPINION_DEBUG=1,-O2) -g $(ISA_CFLAGS_$(ISA)) \
+           -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables \
+           -ffunction-sections -fdata-sections -fno-common -fno-stack-protector -ftls-model=local-exec
+WARNINGS = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes
+# Programs see the public headers only; the rooms and the tests see the tree from its root.
+FLAGS_app   = $(CPPFLAGS) $(CFLAGS) -Wall
+FLAGS_room  = $(CPPFLAGS) $(CFLAGS) -I. -Iarch/$(ARCH) -isystem $(LIBFDT) $(WARNINGS)
+FLAGS_early = $(FLAGS_room) $(ISA_EARLY_$(ISA))
+FLAGS_fdt   = $(CPPFLAGS) $(CFLAGS) -I$(LIBFDT) -w $(ISA_EARLY_$(ISA))
+FLAGS_host  = -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+              -fno-omit-frame-pointer -I. -Iinclude -isystem $(LIBFDT)
+LDFLAGS     = $(ISA_CFLAGS_$(ISA)) $(ISA_LDFLAGS_$(ISA)) -nostdlib -static -Wl,--gc-sections \
+              -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack
+NEWLIB_CFLAGS = -O2 -g $(ISA_CFLAGS_$(ISA)) -ffreestanding -fno-omit-frame-pointer \
+              -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector \
+              -ffunction-sections -fdata-sections -D__DYNAMIC_REENT__
+# Which of them a source file gets, by the room it is in; a files.mk may add CFLAGS_room/file.c.
+room_flags = $(or $(FLAGS_$(KIND_$(firstword $(subst /, ,$1)))),$(FLAGS_app)) $(CFLAGS_$1)
+KIND_arch = early
+KIND_board = early
+KIND_boot = early
+KIND_kernel = early
+KIND_sched = room
+KIND_tests = room
+
+# ---- What is built: objects once an instruction set, images once a board
+
+SRCS :=
+-include $(wildcard arch/files.mk arch/$(ARCH)/files.mk boot/files.mk kernel/files.mk sched/files.mk)
+ROOM_SRCS := $(SRCS) $(wildcard board/$(BOARD)/*.c)
+ROOM_OBJS  = $(patsubst %,$(OBJ)/%.o,$(patsubst %.c,%,$(ROOM_SRCS)))
+
+# A program is a file or a folder of files. One outside the tree keeps its whole path, below abs/.
+APPS     = $(APP)
+app_path = $(patsubst $(CURDIR)/%,%,$(abspath $1))
+app_srcs = $(if $(filter %.c,$1),$(call app_path,$1),$(wildcard $(call app_path,$1)/*.c))
+app_objs = $(patsubst %.c,$(OBJ)/%.o,$(patsubst /%,abs/%,$(call app_srcs,$1)))
+app_elf  = $(IMAGES)/$(patsubst /%,abs/%,$(basename $(call app_path,$1))).elf
+ELFS     = $(foreach a,$(APPS),$(call app_elf,$a))
+KERNELS  = $(if $(filter image,$(KERNEL)),$(ELFS:.elf=.img),$(ELFS))
+
+define app_rule
+$(call app_elf,$1): $(call app_objs,$1) $(if $(filter %.c,$1),,$1)
+APP_OBJS += $(call app_objs,$1)
+endef
+$(foreach a,$(if $(filter $(GOALS_WITH_WORDS),$(MAKECMDGOALS)),$(APPS)),$(eval $(call app_rule,$a)))
+
+# Writes text into the target unless it holds that text already: what depends on it stays as it is.
+keep = @mkdir -p $(@D); printf '%s\n' $(call quote,$1) | cmp -s - $@ || \
+       printf '%s\n' $(call quote,$1) >$@
+
+$(OBJ)/flags: FORCE | setup
+	$(call keep,$(CC) $(FLAGS_app) $(FLAGS_early) $(foreach v,$(filter CFLAGS_%,$(.VARIABLES)),$v $($v)))
+
+$(IMAGES)/objects: FORCE
+	$(call keep,$(ROOM_OBJS) $(LDFLAGS))
+
+$(OBJ)/%.o: %.c $(OBJ)/flags | $(NEWLIB)/lib/libc.a $(LIBFDT)/libfdt.h
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(call room_flags,$<) -MMD -MP -c -o $@ $<
+
+$(OBJ)/%.S.o: %.S $(OBJ)/flags
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(call room_flags,$<) -MMD -MP -c -o $@ $<
+
+$(OBJ)/abs/%.o: /%.c $(OBJ)/flags | $(NEWLIB)/lib/libc.a
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS_app) -MMD -MP -c -o $@ $<
+
+$(OBJ)/libfdt.a: $(OBJ)/flags $(LIBFDT)/libfdt.h | $(NEWLIB)/lib/libc.a
+	$(call say,LIB,$@)
+	$(Q)tools/build-libfdt $@ $(LIBFDT) $(CC) $(FLAGS_fdt)
+
+$(IMAGES)/link.ld: linker/$(ISA).ld.S linker/sections.h board/$(BOARD)/board.mk | setup
+	@mkdir -p $(@D)
+	$(Q)$(CC) -E -P -x c -I. -DLOAD_ADDR=$(LOAD_ADDR) -o $@ $<
+
+$(ELFS): $(ROOM_OBJS) $(OBJ)/libfdt.a $(IMAGES)/link.ld $(IMAGES)/objects tools/link-image
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) tools/link-image --nm $(NM) --cc $(CC) -o $@ -- $(CC) $(LDFLAGS) \
+	    -T $(IMAGES)/link.ld -L$(NEWLIB)/lib -Wl,--start-group $(filter %.o %.a,$^) -lc -lm -lgcc -Wl,--end-group
+
+%.img: %.elf
+	$(Q)$(OBJCOPY) -O binary $< $@
+
+-include $(wildcard $(patsubst %.o,%.d,$(ROOM_OBJS) $(sort $(APP_OBJS))))
+
+# ---- Libraries from source, once
+
+$(NEWLIB)/lib/libc.a: | setup
+	$(Q)tools/build-newlib $(call quote,$(NEWLIB_SRC)) $(NEWLIB) $(NEWLIB_TARGET_$(ISA)) \
+	    $(CROSS_$(ISA)) $(call quote,$(NEWLIB_CFLAGS))
+
+# The first that can be had; all hold the same library, the later ones older or in a larger parcel.
+$(LIBFDT)/libfdt.h: | setup
+	$(Q)$(if $(LIBFDT_SRC),tools/fetch-source --from $(call quote,$(LIBFDT_SRC)) $(LIBFDT), \
+	    tools/fetch-source $(LIBFDT) device-tree-compiler:libfdt device-tree-compiler/trixie:libfdt \
+	    arm-trusted-firmware:lib/libfdt+include/lib/libfdt u-boot:scripts/dtc/libfdt kexec-tools:kexec/libfdt)
+
+# ---- Set-up: sees to it that the programs a goal needs are installed (tools/setup)
+
+NEEDS = python3:python3:PYTHON cmp:diffutils:-
+NEEDS += $(if $(wildcard $(NEWLIB)/lib/libc.a),,$(NEEDS_BUILD))
+NEEDS_BUILD = cc:gcc:- tar:tar:- xz:xz-utils:- $(if $(NEWLIB_SRC),,/usr/src/newlib:newlib-source:NEWLIB_SRC)
+NEEDS_HOST  = $(HOSTCC):gcc:HOSTCC /usr/include/stdio.h:libc6-dev:-
+NEEDS_CHECK = clang-format:clang-format:CLANG_FORMAT
+ALL_ISAS    = $(sort $(foreach a,$(wildcard arch/*/isa.mk),$(ISA_$(a:arch/%/isa.mk=%))))
+GOALS_OF_ALL = deps test test-long bench check
+NEEDS_NOW = $(NEEDS) $(if $(filter $(GOALS_OF_ALL),$(MAKECMDGOALS)), \
+    $(foreach i,$(ALL_ISAS),$(NEEDS_$i)) $(NEEDS_BUILD) $(NEEDS_HOST),$(NEEDS_$(ISA))) \
+    $(if $(filter check format deps,$(MAKECMDGOALS)),$(NEEDS_CHECK))
+setup: FORCE
+	@tools/setup $(NEEDS_NOW)
+
+# ---- Commands
+
+# What tools/pinion-run must know; it adds the words of the run itself.
+QEMU_LINE = $(QEMU_$(ISA)) -machine $(QEMU_MACHINE)$(addprefix $(comma),$(MACHINE)) \
+    $(addprefix -cpu ,$(QEMU_CPU)) -smp $(QEMU_SMP) -m $(MEM) $(QEMU_FLAGS) -kernel $(firstword $(KERNELS))
+
+run: image ## build APP and run it
+	@tools/pinion-run $(call quote,@qemu=$(QEMU_LINE)) @elf=$(firstword $(ELFS)) ICOUNT=$(ICOUNT) \
+	    $(foreach w,ARGS TIMEOUT GDB QEMU_ARGS,$(if $($w),$(call quote,$w=$($w))))
+
+image images: $(ELFS) $(KERNELS)
+	$(if $(filter print-run,$(MAKECMDGOALS)),,$(foreach k,$(sort $(KERNELS)),$(call say,OUT,$k)$(newline)))
+
+print-run: image print-qemu
+print-qemu:
+	@printf '@pinion %s\n' $(call quote,qemu=$(QEMU_LINE)) $(call quote,elf=$(firstword $(ELFS)))
+
+define newline
+
+
+endef
+
+# Unit tests run on the host, with the address and undefined-behaviour sanitizers. The first comment
+# of one may name sources it needs and flags they all take: `// with: kernel/page.c libfdt -DX=1`.
+UNIT_SRCS := $(if $(filter unit-programs,$(MAKECMDGOALS)),$(wildcard tests/unit/*.c))
+UNIT_TESTS = $(UNIT_SRCS:%.c=$(HOSTOBJ)/%)
+
+# Objects of a test are its own, since its flags are: the same source may be in several.
+define unit_rule
+with := $$(shell sed -n 's,^// with: *,,p' $1)
+flags := $$(filter -%,$$(with))
+objs := $$(patsubst %.c,$2.objs/%.o,$1 $$(filter %.c,$$(with)))
+$2: private FLAGS := $$(flags)
+$2: $$(objs) $$(if $$(filter libfdt,$$(with)),$(HOSTOBJ)/libfdt.a)
+$2.objs/%.o: private FLAGS := $$(flags)
+$2.objs/%.o: %.c $(HOSTOBJ)/flags $1 | setup $(LIBFDT)/libfdt.h
+	$$(call say,HOST,$$<)
+	@mkdir -p $$(@D)
+	$$(Q)$$(HOSTCC) $$(FLAGS_host) $$(WARNINGS) $$(FLAGS) -MMD -MP -c -o $$@ $$<
+UNIT_OBJS += $$(objs)
+endef
+$(foreach t,$(UNIT_SRCS),$(eval $(call unit_rule,$t,$(t:%.c=$(HOSTOBJ)/%))))
+
+$(HOSTOBJ)/flags: FORCE
+	$(call keep,$(HOSTCC) $(FLAGS_host))
+
+$(HOSTOBJ)/libfdt.a: $(HOSTOBJ)/flags $(LIBFDT)/libfdt.h | setup
+	$(Q)mkdir -p $(@D) && tools/build-libfdt $@ $(LIBFDT) $(HOSTCC) $(FLAGS_host) -w
+
+$(UNIT_TESTS):
+	$(Q)$(HOSTCC) $(FLAGS_host) $(FLAGS) -o $@ $^ -lpthread -lm
+
+-include $(wildcard $(patsubst %.o,%.d,$(UNIT_OBJS)))
+
+unit-programs: $(UNIT_TESTS)
+
+test: setup ## run the tests, on the host and on every board (--only etc.: see tests/run)
+	@tests/run
+
+test-long: setup ## the same and the tests that take long
+	@tests/run --long
+
+unit: setup ## run the host's unit tests only
+	@tests/run --host
+
+bench: setup ## measure instructions an operation
+	@tests/bench/run
+
+# What CI runs besides the tests: form, rules of the tree, and the host's unit tests.
+C_FILES = $(sort $(wildcard $(foreach d,arch arch/* board/* boot kernel sched include include/* \
+    examples examples/* tests tests/* tests/*/*,$d/*.c $d/*.h)))
+format: setup ## bring all C files into the tree's format
+	@clang-format -i $(C_FILES)
+
+check: setup ## check format, includes, memory orders and tools, and run the unit tests
+	@clang-format --dry-run -Werror $(C_FILES)
+	@tests/check_layers.sh
+	@tests/check_orders.sh
+	@$(PYTHON) tests/check_python.py
+	@tests/run --host
+
+deps: setup ## install what building, running, testing and checking need
+
+clean: ## remove what was compiled; the libraries from source stay
+	rm -rf $(filter-out build/newlib build/libfdt build/apt,$(wildcard $(BUILD)/*)) $(BUILD)/.lock
+
+distclean: ## remove everything that was made or fetched
+	rm -rf build $(BUILD)
+
+help: ## this text
+	@tools/help Makefile board/*/board.mk
+
+FORCE:
+.PHONY: FORCE setup run image images print-run print-qemu unit-programs test test-long unit bench check format deps \
+    clean distclean help

@@ -1,0 +1,10 @@
+SRCS += arch/arm64/start.S
+SRCS += arch/arm64/level.S
+SRCS += arch/arm64/mmu.S
+SRCS += arch/arm64/switch.S
+SRCS += arch/arm64/trap.S
+SRCS += arch/arm64/trap.c
+SRCS += arch/arm64/frame.c
+SRCS += arch/arm64/psci.c
+SRCS += arch/arm64/mmu.c
+SRCS += arch/arm64/timer.c

@@ -1,0 +1,98 @@
+/*
+ * frame: looking into contexts that do not run, for tracebacks.
+ *
+ * AAPCS64's frame record: x29 points to {the caller's x29, the return address}. A walk believes
+ * none of it: each record must be aligned, inside the stack, and above the last one, so a smashed
+ * chain ends the walk and nothing else.
+ *
+ * The compiler must keep the record in leaf functions too (-mno-omit-leaf-frame-pointer), or a
+ * fault in a leaf hides its caller.
+ */
+#include "arch/arch.h"
+
+#define EC_FETCH_ABORT 0x21
+#define FP             29
+#define LR             30
+
+bool arch_unwind(uintptr_t *pc, uintptr_t *fp, uintptr_t lo, uintptr_t hi)
+{
+    if (*fp % 8 != 0 || *fp < lo || *fp > hi || hi - *fp < 16)
+        return false;
+    const uintptr_t *record = (const uintptr_t *)*fp;
+    uintptr_t up = record[0];
+    *pc = record[1];
+    if (up != 0 && up <= *fp)
+        return false;
+    *fp = up;
+    return *pc != 0;
+}
+
+/* A goroutine with an FPCR of its own left {return address, FPCR} on its stack (switch.S). */
+static bool has_fpcr(const struct arch_context *ctx)
+{
+    extern char arm64_fpcr_resume[];
+    return ctx->x[11] == (uintptr_t)arm64_fpcr_resume;
+}
+
+uintptr_t arch_context_pc(const struct arch_context *ctx)
+{
+    return has_fpcr(ctx) ? *(const uintptr_t *)ctx->sp : ctx->x[11];
+}
+
+uintptr_t arch_context_fp(const struct arch_context *ctx)
+{
+    return ctx->x[10];
+}
+
+uintptr_t arch_context_sp(const struct arch_context *ctx)
+{
+    return has_fpcr(ctx) ? ctx->sp + ARM64_FPCR_SIZE : ctx->sp;
+}
+
+uintptr_t arch_frame_pc(const struct arch_frame *f)
+{
+    return f->pc;
+}
+
+uintptr_t arch_frame_fp(const struct arch_frame *f)
+{
+    return f->x[FP];
+}
+
+uintptr_t arch_frame_sp(const struct arch_frame *f)
+{
+    return f->sp;
+}
+
+uintptr_t arch_frame_tp(const struct arch_frame *f)
+{
+    return f->tp;
+}
+
+/*
+ * The interrupted function looks like fn's caller: fn's own record will hold x29, which is still
+ * the interrupted function's, and x30, the pc of the trap. Where that pc could not even be fetched,
+ * a call through a bad pointer, x30 stays what that call made it: the caller stands in for a
+ * function that never was.
+ *
+ * sp must be fit to run on; who calls this has looked.
+ */
+void arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg)
+{
+    if ((f->esr >> 26 & 0x3f) != EC_FETCH_ABORT)
+        f->x[LR] = f->pc;
+    f->sp &= ~(uintptr_t)15;
+    f->x[0] = (uintptr_t)arg;
+    f->pc = (uintptr_t)fn;
+}
+
+void arch_frame_print(const struct arch_frame *f)
+{
+    for (int i = 0; i < 28; i += 4)
+        kprintf("x%-2d %016lx  x%-2d %016lx  x%-2d %016lx  x%-2d %016lx\n", i, f->x[i], i + 1,
+                f->x[i + 1], i + 2, f->x[i + 2], i + 3, f->x[i + 3]);
+    kprintf("x28 %016lx  x29 %016lx  x30 %016lx  sp  %016lx\n", f->x[28], f->x[29], f->x[30],
+            f->sp);
+    kprintf("pc  %016lx  tp  %016lx  far %016lx\n", f->pc, f->tp, f->far);
+    kprintf("pstate %lx  esr %lx  fpcr %lx  fpsr %lx\n", f->pstate, f->esr, f->fpcr, f->fpsr);
+}

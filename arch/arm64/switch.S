@@ -1,0 +1,163 @@
+/*
+ * switch.S: from one goroutine to the next.
+ *
+ *   void arch_yield(uintptr_t next_tp, struct arch_hart *hart, struct arch_ring *ring, uint32_t h,
+ *                   uint32_t new_tail, void (*lost)(void *, struct arch_hart *));
+ *   void arch_park(void (*fn)(void *, struct arch_hart *), void *arg, struct arch_hart *hart);
+ *   _Noreturn void arch_leave(void (*fn)(void *, struct arch_hart *), void *arg, struct arch_hart *);
+ *   _Noreturn void arch_resume(uintptr_t tp);
+ *
+ * All are plain calls, so only what the calling convention preserves is saved, into the struct
+ * arch_context that ends at the thread pointer: x19 … x30, sp, and the low halves of v8 … v15.
+ * Whoever goes to the scheduler's stack starts at the top of it; that context is never saved.
+ *
+ * Floating point. The eight d registers are always saved. They cost eight instructions, of the 40
+ * of a yield; leaving the unit off until its first use, as on RISC-V, would cost two to look
+ * (goroutine's flag, both ways), a trap at first use, and a write of CPACR_EL1 plus an isb at each
+ * switch between one that has used it and one that has not. And here nearly all have: memcpy and
+ * GCC's own block moves use the vector registers. So there is no lazy owner to lose (traps 16, 17).
+ *
+ * FPCR, the rounding mode and its like, belongs to the goroutine too, and is 0 in nearly all. A
+ * goroutine that leaves with another value puts it on its stack and its resumption goes through
+ * fpcr_resume. So the others pay two instructions to look, and nothing when they come back. Every
+ * context starts out with 0, the scheduler's too.
+ *
+ * The exclusive monitor needs no clrex here (trap 18): code cannot call anything between a load
+ * and a store exclusive, and those that an interrupt splits lose their reservation by its eret.
+ */
+#include "arch/arm64/asm.h"
+
+/* Offset from the thread pointer. */
+#define CTX(off) (off - ARCH_CONTEXT_SIZE)
+
+/* Stores (stp, stur) or loads (ldp, ldur) every register of the context at \tp; x11 stands in for sp. */
+.macro each_saved pair, single, tp
+    \pair x19, x20, [\tp, #CTX(ARCH_CONTEXT_X)]
+    \pair x21, x22, [\tp, #CTX(ARCH_CONTEXT_X + 16)]
+    \pair x23, x24, [\tp, #CTX(ARCH_CONTEXT_X + 32)]
+    \pair x25, x26, [\tp, #CTX(ARCH_CONTEXT_X + 48)]
+    \pair x27, x28, [\tp, #CTX(ARCH_CONTEXT_X + 64)]
+    \pair x29, x30, [\tp, #CTX(ARCH_CONTEXT_X + 80)]
+    \single x11, [\tp, #CTX(ARCH_CONTEXT_SP)]
+    \pair d8, d9, [\tp, #CTX(ARCH_CONTEXT_D)]
+    \pair d10, d11, [\tp, #CTX(ARCH_CONTEXT_D + 16)]
+    \pair d12, d13, [\tp, #CTX(ARCH_CONTEXT_D + 32)]
+    \pair d14, d15, [\tp, #CTX(ARCH_CONTEXT_D + 48)]
+.endm
+
+/* x9: the thread pointer of the context that leaves. x10, x11 are lost. */
+.macro save
+    mrs  x9, tpidr_el0
+    mrs  x10, fpcr
+    cbnz x10, 8f
+7:  mov  x11, sp
+    each_saved stp, stur, x9
+    .subsection 1
+8:  stp  x30, x10, [sp, #-ARM64_FPCR_SIZE]!
+    adr  x30, fpcr_resume
+    msr  fpcr, xzr
+    b    7b
+    .previous
+.endm
+
+/* \tp: the thread pointer of the context that comes; it is named from here on. */
+.macro resume tp
+    msr  tpidr_el0, \tp
+    each_saved ldp, ldur, \tp
+    mov  sp, x11
+    ret
+.endm
+
+    .section .text.arch_switch, "ax", %progbits
+FUNC(arch_switch_begin)
+END(arch_switch_begin)
+
+/*
+ * x0 next's tp   x1 hart   x2 ring   w3 h   w4 new tail   x5 lost
+ */
+FUNC(arch_yield)
+    save
+    /*
+     * O1: the context, and the slot filled before, must be visible to whoever takes this goroutine
+     * from the ring: runq_steal's acquire of tail, on another hart, reads this store.
+     */
+    add  x12, x2, #ARCH_RING_TAIL
+    stlr w4, [x12]
+    /*
+     * O2: acquire, since the goroutine taken may have been saved by another hart; release, since
+     * a thief that sees the new head may not see our reads of the slot come later. A failing stlxr
+     * may be chance (another store to the line, an interrupt) and is repeated; a head that moved
+     * is not. The pair also stays behind the stlr above: acquire loads never pass a release store.
+     */
+    add  w12, w3, #1
+1:  ldaxr w11, [x2]
+    cmp  w11, w3
+    b.ne 2f
+    stlxr w13, w12, [x2]
+    cbnz w13, 1b
+    mov  w11, #ARCH_G_RUNNING
+    sturh w11, [x0, #CTX(-ARCH_G_WORD)]
+    stur x1, [x0, #CTX(-ARCH_G_HART)]
+    resume x0
+    /* The exclusive load stays open; the next one replaces it before any store looks. */
+2:  mov  x0, x5
+    mov  x2, x1
+    mov  x1, #0
+    b    to_scheduler                   /* FPCR is 0 by now */
+END(arch_yield)
+
+/*
+ * x0 fn   x1 arg   x2 hart
+ */
+FUNC(arch_park)
+    save
+    b    to_scheduler
+END(arch_park)
+
+FUNC(arch_leave)
+    mrs  x10, fpcr
+    cbz  x10, to_scheduler
+    msr  fpcr, xzr
+to_scheduler:
+    ldp  x9, x10, [x2, #ARCH_HART_SCHED_SP]
+    mov  x3, x0
+    mov  x0, x1
+    mov  x1, x2
+    /* sp first: a trap that comes between the two finds at worst a goroutine on another's stack,
+     * and within these labels nobody looks. */
+    mov  sp, x9
+    msr  tpidr_el0, x10
+    mov  x29, #0
+    mov  x30, #0
+    br   x3
+END(arch_leave)
+
+FUNC(arch_resume)
+    mrs  x10, fpcr
+    cbnz x10, 2f
+1:  resume x0
+2:  msr  fpcr, xzr
+    b    1b
+END(arch_resume)
+
+/* Where a context with an FPCR of its own goes on; arch_context_pc knows it. */
+FUNC(arm64_fpcr_resume)
+fpcr_resume:
+    ldp  x30, x10, [sp], #ARM64_FPCR_SIZE
+    msr  fpcr, x10
+    ret
+END(arm64_fpcr_resume)
+
+    .subsection 2
+FUNC(arch_switch_end)
+END(arch_switch_end)
+    .previous
+
+/* First instructions of a new context: x19 is the function, x20 its argument. */
+    .text
+FUNC(arm64_context_entry)
+    .cfi_undefined x30
+    mov  x0, x20
+    blr  x19
+    brk  #0
+END(arm64_context_entry)

@@ -1,0 +1,211 @@
+/*
+ * trap.S: every exception of a hart, on the hart's own trap stack.
+ *
+ * Goroutines, the scheduler and boot all run in EL1t, on SP_EL0. An exception turns the processor
+ * to SP_EL1, the trap stack, and to the first group of the vectors below, and handlers run in that
+ * mode, EL1h, to the end. So the interrupted sp is never stored through, and a trap inside a
+ * handler shows by itself: it comes through the second group, which goes on below the first frame
+ * instead of at the top of the stack (trap 15).
+ *
+ *     trap_sp ->  | struct arch_frame |  <- sp while the handler runs
+ *                 | C frames …        |
+ *
+ * DAIF is masked by the processor on entry and comes back from SPSR_EL1 by the eret alone; nothing
+ * in between touches it (trap 14). The eret also clears the exclusive monitor (B2.9.2): a load
+ * exclusive before the interrupt and a store exclusive after it never make a pair (trap 18).
+ *
+ * The frame holds all of the processor's state, the vector registers whole. Their 32 instructions
+ * are spent on every interrupt because C may touch any of them (memset does) and because a
+ * preempted goroutine needs exactly this frame: it can be copied to the goroutine as it is and
+ * resumed by the same way out, on any hart.
+ *
+ * The handler runs with the thread pointer of the hart's scheduler, since the interrupted one may
+ * name a goroutine that another hart has begun to run (arch_yield).
+ */
+#include "arch/arm64/asm.h"
+
+/* Stores (stp) or loads (ldp) x0 … x29, and every vector register. */
+.macro x_pairs op
+    \op x0, x1, [sp, #ARCH_FRAME_X + 0]
+    \op x2, x3, [sp, #ARCH_FRAME_X + 16]
+    \op x4, x5, [sp, #ARCH_FRAME_X + 32]
+    \op x6, x7, [sp, #ARCH_FRAME_X + 48]
+    \op x8, x9, [sp, #ARCH_FRAME_X + 64]
+    \op x10, x11, [sp, #ARCH_FRAME_X + 80]
+    \op x12, x13, [sp, #ARCH_FRAME_X + 96]
+    \op x14, x15, [sp, #ARCH_FRAME_X + 112]
+    \op x16, x17, [sp, #ARCH_FRAME_X + 128]
+    \op x18, x19, [sp, #ARCH_FRAME_X + 144]
+    \op x20, x21, [sp, #ARCH_FRAME_X + 160]
+    \op x22, x23, [sp, #ARCH_FRAME_X + 176]
+    \op x24, x25, [sp, #ARCH_FRAME_X + 192]
+    \op x26, x27, [sp, #ARCH_FRAME_X + 208]
+    \op x28, x29, [sp, #ARCH_FRAME_X + 224]
+.endm
+.macro q_pairs op
+    \op q0, q1, [sp, #ARCH_FRAME_Q + 0]
+    \op q2, q3, [sp, #ARCH_FRAME_Q + 32]
+    \op q4, q5, [sp, #ARCH_FRAME_Q + 64]
+    \op q6, q7, [sp, #ARCH_FRAME_Q + 96]
+    \op q8, q9, [sp, #ARCH_FRAME_Q + 128]
+    \op q10, q11, [sp, #ARCH_FRAME_Q + 160]
+    \op q12, q13, [sp, #ARCH_FRAME_Q + 192]
+    \op q14, q15, [sp, #ARCH_FRAME_Q + 224]
+    \op q16, q17, [sp, #ARCH_FRAME_Q + 256]
+    \op q18, q19, [sp, #ARCH_FRAME_Q + 288]
+    \op q20, q21, [sp, #ARCH_FRAME_Q + 320]
+    \op q22, q23, [sp, #ARCH_FRAME_Q + 352]
+    \op q24, q25, [sp, #ARCH_FRAME_Q + 384]
+    \op q26, q27, [sp, #ARCH_FRAME_Q + 416]
+    \op q28, q29, [sp, #ARCH_FRAME_Q + 448]
+    \op q30, q31, [sp, #ARCH_FRAME_Q + 480]
+.endm
+
+.macro save_frame
+    sub  sp, sp, #ARCH_FRAME_SIZE
+    x_pairs stp
+    mrs  x1, sp_el0
+    mrs  x2, elr_el1
+    mrs  x3, spsr_el1
+    mrs  x4, tpidr_el0
+    mrs  x5, fpcr
+    mrs  x6, fpsr
+    stp  x30, x1, [sp, #ARCH_FRAME_X + 8 * 30]
+    stp  x2, x3, [sp, #ARCH_FRAME_PC]
+    str  x4, [sp, #ARCH_FRAME_TP]
+    stp  x5, x6, [sp, #ARCH_FRAME_FPCR]
+    q_pairs stp
+.endm
+
+/* The cause of an exception must be read before another one can overwrite it. */
+.macro save_cause
+    mrs  x1, esr_el1
+    mrs  x2, far_el1
+    stp  x1, x2, [sp, #ARCH_FRAME_ESR]
+.endm
+
+/* Arguments hart and frame; the thread pointer and FPCR that C expects; the end of the chain. */
+.macro enter_c
+    mrs  x0, tpidr_el1
+    ldr  x1, [x0, #ARCH_HART_SCHED_TP]
+    msr  tpidr_el0, x1
+    msr  fpcr, xzr
+    mov  x1, sp
+    mov  x29, #0
+.endm
+
+.macro vector target
+    .balign 128
+    b    \target
+.endm
+
+    .section .text.trap, "ax", %progbits
+    .balign 2048
+    .globl arm64_vectors
+arm64_vectors:
+    /* From EL1t: what we run. */
+    vector trap_sync
+    vector trap_irq
+    vector trap_fiq
+    vector trap_sync                    /* SError; ESR_EL1 says so */
+    /* From EL1h: a handler. */
+    vector nested
+    vector nested
+    vector nested
+    vector nested
+    /* From EL0, in both instruction sets: nothing runs there. */
+    .rept 8
+    vector nested
+    .endr
+    .balign 128
+
+FUNC(trap_irq)
+    save_frame
+    enter_c
+    bl   trap_external
+trap_return:
+    ldp  x30, x1, [sp, #ARCH_FRAME_X + 8 * 30]
+    ldp  x2, x3, [sp, #ARCH_FRAME_PC]
+    ldr  x4, [sp, #ARCH_FRAME_TP]
+    ldp  x5, x6, [sp, #ARCH_FRAME_FPCR]
+    msr  sp_el0, x1
+    msr  elr_el1, x2
+    msr  spsr_el1, x3
+    msr  tpidr_el0, x4
+    msr  fpcr, x5
+    msr  fpsr, x6
+    q_pairs ldp
+    x_pairs ldp
+    add  sp, sp, #ARCH_FRAME_SIZE
+    eret
+END(trap_irq)
+
+FUNC(trap_sync)
+    save_frame
+    save_cause
+    enter_c
+    bl   arm64_trap
+    b    trap_return
+END(trap_sync)
+
+/* Nothing here is a FIQ. ESR_EL1 says nothing of it: all ones is no cause there is. */
+FUNC(trap_fiq)
+    save_frame
+    mov  x2, #-1
+    stp  x2, xzr, [sp, #ARCH_FRAME_ESR]
+    enter_c
+    bl   arm64_trap
+    b    trap_return
+END(trap_fiq)
+
+/*
+ * A trap within a handler. hart->port counts: 0 before, then the hart's own address, then that
+ * plus 1. TPIDRRO_EL0, which is nobody's, holds x0 meanwhile.
+ *
+ *   first   goes on below the present frame and tells
+ *   second  (the telling failed, or the trap stack has no room left, so that not even the frame of
+ *           the first could be stored) tells on a stack of last resort; x1 and x2 are lost. Two
+ *           harts that come here at once garble each other's words, no more.
+ *   third   only stops the hart
+ */
+FUNC(nested)
+    msr  tpidrro_el0, x0
+    mrs  x0, tpidr_el1
+    ldr  x0, [x0, #ARCH_HART_PORT]
+    cbnz x0, 1f
+    mrs  x0, tpidr_el1
+    str  x0, [x0, #ARCH_HART_PORT]
+    mrs  x0, tpidrro_el0
+    save_frame
+    add  x2, sp, #ARCH_FRAME_SIZE
+    b    2f
+1:  tbnz x0, #0, 3f
+    mrs  x0, tpidr_el1
+    add  x1, x0, #1
+    str  x1, [x0, #ARCH_HART_PORT]
+    mov  x2, sp
+    address x1, last_stack_top
+    mov  sp, x1
+    mrs  x0, tpidrro_el0
+    save_frame
+    ldr  x2, [sp, #ARCH_FRAME_X + 8 * 2]
+2:  str  x2, [sp, #ARCH_FRAME_SP]
+    save_cause
+    enter_c
+    bl   arm64_trap_nested
+3:  wfi                                 /* everything is masked since the exception */
+    b    3b
+END(nested)
+
+/* void arm64_trap_stack(uintptr_t top): SP_EL1, which EL1t cannot name. */
+FUNC(arm64_trap_stack)
+    msr  spsel, #1
+    mov  sp, x0
+    msr  spsel, #0
+    ret
+END(arm64_trap_stack)
+
+    .bss
+    .balign 16
+    .space ARM64_LAST_STACK
+last_stack_top:

@@ -1,0 +1,191 @@
+/*
+ * switch.S: from one goroutine to the next.
+ *
+ *   void arch_yield(uintptr_t next_tp, struct arch_hart *hart, struct arch_ring *ring, uint32_t h,
+ *                   uint32_t new_tail, void (*lost)(void *, struct arch_hart *));
+ *   void arch_park(void (*fn)(void *, struct arch_hart *), void *arg, struct arch_hart *hart);
+ *   _Noreturn void arch_leave(void (*fn)(void *, struct arch_hart *), void *arg, struct arch_hart *);
+ *   _Noreturn void arch_resume(uintptr_t tp);
+ *
+ * All are plain calls, so only what the calling convention preserves is saved: ra, sp, s0 … s11,
+ * into the struct arch_context that ends at tp. gp is one for all. The scheduler's own context is
+ * never saved: whoever goes to its stack starts at the top of it.
+ *
+ * Floating point. fs0 … fs11 would double the price for goroutines that never use them, so the
+ * unit is off (sstatus.FS) until a goroutine's first floating-point instruction traps; trap.c then
+ * sets ARCH_FLAG_FP for the rest of its life. Leaving such a goroutine puts fs0 … fs11 and fcsr on
+ * its stack and turns the unit off again; its saved ra is fp_resume, which undoes this. So a
+ * goroutine without floating point pays two instructions, for the look at its own flag, and
+ * nothing when it comes back. Between two that both have the flag, the unit stays on.
+ */
+#include "arch/riscv/asm.h"
+
+#define CTX(off) (off - ARCH_CONTEXT_SIZE)
+
+    .section .text.arch_switch, "ax", @progbits
+
+.macro each_saved op, base, at
+    \op ra, \at + ARCH_CONTEXT_RA(\base)
+    \op sp, \at + ARCH_CONTEXT_SP(\base)
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+    \op s\n, \at + ARCH_CONTEXT_S + 8 * \n(\base)
+    .endr
+.endm
+
+.macro each_fp_saved op
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+    \op fs\n, 8 * \n(sp)
+    .endr
+.endm
+
+/* fs0 … fs11, fcsr and the real ra go on the stack; ra becomes fp_resume. Clobbers t0. */
+.macro fp_push
+    addi sp, sp, -ARCH_FP_SIZE
+    each_fp_saved fsd
+    frcsr t0
+    sd   t0, ARCH_FP_FCSR(sp)
+    sd   ra, ARCH_FP_RA(sp)
+    la   ra, fp_resume
+.endm
+
+.macro fp_pop
+    each_fp_saved fld
+    ld   t0, ARCH_FP_FCSR(sp)
+    fscsr t0
+    ld   ra, ARCH_FP_RA(sp)
+    addi sp, sp, ARCH_FP_SIZE
+.endm
+
+FUNC(arch_switch_begin)
+END(arch_switch_begin)
+
+/*
+ * a0 next's tp   a1 hart   a2 ring   a3 h   a4 new tail   a5 lost
+ */
+FUNC(arch_yield)
+    lbu  t1, CTX(-ARCH_G_FLAGS)(tp)
+    bnez t1, yield_fp
+    each_saved sd, tp, -ARCH_CONTEXT_SIZE
+publish:
+    /*
+     * O1: the context, and the slot filled before, must be visible to whoever takes this goroutine
+     * from the ring: runq_steal's acquire of tail, on another hart, reads this store.
+     */
+    fence rw, w
+    sw   a4, ARCH_RING_TAIL(a2)
+    /*
+     * O2: acquire, since the goroutine taken may have been saved by another hart; release, since
+     * a thief that sees the new head may not see our reads of the slot come later. aqrl on the
+     * pair gives both.
+     */
+    addiw t0, a3, 1
+1:  lr.w.aq t1, (a2)
+    bne  t1, a3, lost
+    sc.w.rl t1, t0, (a2)
+    bnez t1, 1b
+    li   t0, ARCH_G_RUNNING
+    sh   t0, CTX(-ARCH_G_WORD)(a0)
+    sd   a1, CTX(-ARCH_G_HART)(a0)
+    mv   tp, a0
+    each_saved ld, tp, -ARCH_CONTEXT_SIZE
+    ret
+lost:
+    ld   sp, ARCH_HART_SCHED_SP(a1)
+    ld   tp, ARCH_HART_SCHED_TP(a1)
+    li   s0, 0
+    li   a0, 0
+    li   ra, 0
+    jr   a5
+yield_fp:
+    fp_push
+    each_saved sd, tp, -ARCH_CONTEXT_SIZE
+    lbu  t1, CTX(-ARCH_G_FLAGS)(a0)
+    bnez t1, yield_fp_fp
+    li   t0, SSTATUS_FS
+    csrc sstatus, t0
+    j    publish
+yield_fp_fp:
+    fence rw, w                         /* O1, as above */
+    sw   a4, ARCH_RING_TAIL(a2)
+    addiw t0, a3, 1
+1:  lr.w.aq t1, (a2)                    /* O2, as above */
+    bne  t1, a3, lost_fp
+    sc.w.rl t1, t0, (a2)
+    bnez t1, 1b
+    li   t0, ARCH_G_RUNNING
+    sh   t0, CTX(-ARCH_G_WORD)(a0)
+    sd   a1, CTX(-ARCH_G_HART)(a0)
+    mv   tp, a0
+    each_saved ld, tp, -ARCH_CONTEXT_SIZE
+    la   t0, fp_resume
+    bne  ra, t0, yield_fp_foreign       /* it was preempted: a whole frame waits */
+    fp_pop
+    ret
+yield_fp_foreign:
+    li   t0, SSTATUS_FS
+    csrc sstatus, t0
+    ret
+lost_fp:
+    li   t0, SSTATUS_FS
+    csrc sstatus, t0
+    j    lost
+END(arch_yield)
+
+/*
+ * a0 fn   a1 arg   a2 hart
+ */
+FUNC(arch_park)
+    lbu  t1, CTX(-ARCH_G_FLAGS)(tp)
+    bnez t1, park_fp
+park_save:
+    each_saved sd, tp, -ARCH_CONTEXT_SIZE
+    mv   t0, a0
+    j    leave_go
+END(arch_park)
+FUNC(arch_leave)
+    lbu  t1, CTX(-ARCH_G_FLAGS)(tp)
+    mv   t0, a0
+    bnez t1, leave_fp
+leave_go:
+    ld   sp, ARCH_HART_SCHED_SP(a2)
+    ld   tp, ARCH_HART_SCHED_TP(a2)
+    mv   a0, a1
+    mv   a1, a2
+    li   s0, 0
+    li   ra, 0
+    jr   t0
+END(arch_leave)
+leave_fp:
+    li   t1, SSTATUS_FS
+    csrc sstatus, t1
+    j    leave_go
+park_fp:
+    fp_push
+    li   t0, SSTATUS_FS
+    csrc sstatus, t0
+    j    park_save
+
+FUNC(arch_resume)
+    mv   tp, a0
+    each_saved ld, tp, -ARCH_CONTEXT_SIZE
+    ret
+END(arch_resume)
+
+/* Resumption of a goroutine with floating point. */
+FUNC(fp_resume)
+    li   t0, SSTATUS_FS_INITIAL
+    csrs sstatus, t0
+    fp_pop
+    ret
+END(fp_resume)
+
+FUNC(arch_switch_end)
+END(arch_switch_end)
+
+/* First instructions of a new context: s1 is the function, s2 its argument. */
+FUNC(riscv_context_entry)
+    .cfi_undefined ra
+    mv   a0, s2
+    jalr s1
+    unimp
+END(riscv_context_entry)

@@ -1,0 +1,94 @@
+/*
+ * trap: what a trap of a RISC-V hart was, told to the kernel.
+ *
+ * Interrupts go to trap_timer, trap_software and trap_external. Of the exceptions, one is ours:
+ * the first floating-point instruction of a goroutine, see switch.S. It shows as an illegal
+ * instruction while sstatus.FS is off, so the unit is turned on and the instruction repeated; a
+ * truly illegal one comes back with the unit on and is then reported. Firmware that does not
+ * delegate illegal instructions (OpenSBI) hands them on to us after its own look.
+ */
+#include "arch/arch.h"
+
+#define CAUSE_MISALIGNED_FETCH 0
+#define CAUSE_ILLEGAL          2
+#define CAUSE_BREAKPOINT       3
+#define CAUSE_MISALIGNED_LOAD  4
+#define CAUSE_MISALIGNED_STORE 6
+#define CAUSE_LOAD_ACCESS      5
+#define CAUSE_STORE_ACCESS     7
+#define CAUSE_FETCH_ACCESS     1
+#define CAUSE_FETCH_PAGE       12
+#define CAUSE_LOAD_PAGE        13
+#define CAUSE_STORE_PAGE       15
+
+#define INTERRUPT_SOFTWARE 1
+#define INTERRUPT_TIMER    5
+#define INTERRUPT_EXTERNAL 9
+
+/* trap.S calls these. */
+void riscv_trap(struct arch_hart *hart, struct arch_frame *f);
+_Noreturn void riscv_trap_nested(struct arch_hart *hart, struct arch_frame *f);
+
+static bool fp_first_use(struct arch_hart *hart, struct arch_frame *f)
+{
+    if ((f->status & SSTATUS_FS) != 0 || f->x[4] == hart->sched_tp)
+        return false;
+    uint8_t *flags = (uint8_t *)(f->x[4] - ARCH_CONTEXT_SIZE - ARCH_G_FLAGS);
+    *flags |= ARCH_FLAG_FP;
+    /* The rounding mode and the flags of whoever had the unit last are not this goroutine's. */
+    __asm__ volatile("csrs sstatus, %0\n\tfscsr zero" ::"r"(SSTATUS_FS_INITIAL));
+    f->status |= SSTATUS_FS_INITIAL;
+    return true;
+}
+
+static enum trap_fault fault_kind(uint64_t cause)
+{
+    switch (cause) {
+    case CAUSE_FETCH_ACCESS:
+    case CAUSE_LOAD_ACCESS:
+    case CAUSE_STORE_ACCESS:
+    case CAUSE_FETCH_PAGE:
+    case CAUSE_LOAD_PAGE:
+    case CAUSE_STORE_PAGE: return FAULT_ACCESS;
+    case CAUSE_ILLEGAL: return FAULT_ILLEGAL;
+    case CAUSE_MISALIGNED_FETCH:
+    case CAUSE_MISALIGNED_LOAD:
+    case CAUSE_MISALIGNED_STORE: return FAULT_ALIGN;
+    case CAUSE_BREAKPOINT: return FAULT_BREAKPOINT;
+    default: return FAULT_OTHER;
+    }
+}
+
+void riscv_trap(struct arch_hart *hart, struct arch_frame *f)
+{
+    switch (f->cause) {
+    case SCAUSE_INTERRUPT | INTERRUPT_TIMER: trap_timer(hart, f); return;
+    case SCAUSE_INTERRUPT | INTERRUPT_SOFTWARE: trap_software(hart, f); return;
+    case SCAUSE_INTERRUPT | INTERRUPT_EXTERNAL: trap_external(hart, f); return;
+    case CAUSE_ILLEGAL:
+        if (fp_first_use(hart, f))
+            return;
+        break;
+    }
+    trap_fault(hart, f, fault_kind(f->cause), f->tval);
+}
+
+void riscv_trap_nested(struct arch_hart *hart, struct arch_frame *f)
+{
+    trap_nested(hart, f);
+}
+
+void arch_hart_init(struct arch_hart *hart)
+{
+    extern char riscv_trap_entry[];
+    *(struct arch_hart **)hart->trap_sp = hart;
+    __asm__ volatile("csrw stvec, %0" ::"r"(riscv_trap_entry));
+    __asm__ volatile("csrw sscratch, %0" ::"r"(hart->trap_sp));
+    __asm__ volatile("csrc sstatus, %0" ::"r"(SSTATUS_FS));
+}
+
+bool arch_in_switch(uintptr_t pc)
+{
+    extern char arch_switch_begin[], arch_switch_end[];
+    return pc >= (uintptr_t)arch_switch_begin && pc < (uintptr_t)arch_switch_end;
+}

@@ -1,0 +1,81 @@
+/*
+ * args: words, separated by blanks; see args.h. Settings:
+ *
+ *     pinion.host=1          streams framed for tools/pinion-run
+ *     pinion.name=NAME       argv[0]
+ *     pinion.gomaxprocs=N    Ps at the start
+ */
+#include "boot/args.h"
+#include <string.h>
+#include "kernel/console.h"
+
+static const char *next_word(const char *s, size_t *len)
+{
+    s += strspn(s, " \t\n");
+    *len = strcspn(s, " \t\n");
+    return s;
+}
+
+/* The value, if the word is key=value; NULL otherwise. */
+static const char *value_of(const char *word, const char *key)
+{
+    size_t n = strlen(key);
+    return strncmp(word, key, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
+}
+
+static bool number(const char *s, unsigned *n)
+{
+    unsigned long value = 0;
+    if (*s == '\0')
+        return false;
+    for (; *s != '\0'; s++) {
+        if (*s < '0' || *s > '9' || value > 1000000)
+            return false;
+        value = value * 10 + (unsigned long)(*s - '0');
+    }
+    *n = (unsigned)value;
+    return true;
+}
+
+static void setting(struct args *a, char *word)
+{
+    const char *v;
+    if ((v = value_of(word, "pinion.name")) != NULL) {
+        a->argv[0] = (char *)v;
+    } else if ((v = value_of(word, "pinion.gomaxprocs")) != NULL) {
+        if (!number(v, &a->gomaxprocs) || a->gomaxprocs == 0)
+            kprintf("pinion: %s: a number from 1 is wanted; all harts are used\n", word);
+    } else if (value_of(word, "pinion.host") == NULL) {
+        kprintf("pinion: unknown setting %s\n", word);
+    }
+}
+
+void args_parse(struct args *a, const char *bootargs)
+{
+    size_t len, used = 0;
+    memset(a, 0, sizeof(*a));
+    a->argv[0] = "pinion";
+    a->argc = 1;
+    for (const char *s = next_word(bootargs, &len); len > 0; s = next_word(s + len, &len)) {
+        char *word = a->text + used;
+        if (used + len + 1 > ARGS_BYTES || a->argc == ARGS_MAX) {
+            kprintf("pinion: too many arguments; those from the %dth are left out\n", a->argc);
+            break;
+        }
+        memcpy(word, s, len);
+        used += len + 1;
+        if (strncmp(word, "pinion.", 7) == 0)
+            setting(a, word);
+        else
+            a->argv[a->argc++] = word;
+    }
+}
+
+bool args_host_link(const char *bootargs)
+{
+    size_t len;
+    for (const char *s = next_word(bootargs, &len); len > 0; s = next_word(s + len, &len))
+        if (len == 13 && strncmp(s, "pinion.host=1", 13) == 0)
+            return true;
+    return false;
+}

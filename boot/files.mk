@@ -1,0 +1,3 @@
+SRCS += boot/boot.c
+SRCS += boot/args.c
+SRCS += boot/start.c

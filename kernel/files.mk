@@ -1,0 +1,24 @@
+SRCS += kernel/console.c
+SRCS += kernel/uart_16550.c
+SRCS += kernel/uart_pl011.c
+SRCS += kernel/uart_sifive.c
+SRCS += kernel/uart_firmware.c
+SRCS += kernel/print.c
+SRCS += kernel/format.c
+SRCS += kernel/clock.c
+SRCS += kernel/irq.c
+# Other engineers' files, each as soon as it exists.
+SRCS += $(wildcard $(addprefix kernel/,machine.c machine_console.c machine_hart.c machine_irq.c tree.c page.c vm.c stack.c libc.c trap.c power.c panic.c symbols.c))
+
+ifeq ($(ARCH),riscv)
+SRCS += kernel/irq_riscv.c
+SRCS += kernel/aclint.c
+SRCS += kernel/plic.c
+SRCS += kernel/imsic.c
+endif
+
+ifeq ($(ARCH),arm64)
+SRCS += kernel/irq_arm64.c
+SRCS += kernel/gicv2.c
+SRCS += kernel/gicv3.c
+endif

@@ -1,0 +1,49 @@
+/*
+ * stack: goroutines' stacks, mapped page by page as they are touched.
+ *
+ *     slot:  | guard | ........ not mapped yet ........ | mapped | mapped |
+ *            ^       ^ lo                                         hi ^ sp starts here
+ *
+ * Callers, except of stack_fault: goroutines with preemption off, scheduler stacks, boot; paging on
+ * or about to be.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STACK_SIZE_MIN ((size_t)64 << 10) /* a slot with its guard page; the default too */
+#define STACK_SIZE_MAX ((size_t)64 << 20)
+#define STACK_POOL_MAX 16384 /* pages, 64 MiB; nor more than an eighth of memory */
+
+struct stack {
+    uintptr_t lo, hi; /* usable [lo, hi); the guard page lies directly below lo */
+};
+
+/*
+ * Takes a slot of size bytes, guard page included, rounded up to a power of two; its top page is
+ * mapped. false, and *s as it was: out of memory or of slots, or size beyond STACK_SIZE_MAX.
+ */
+bool stack_alloc(struct stack *s, size_t size);
+/* Maps the topmost n bytes at once, for stacks that must not fault. false: out of memory; what was
+ * mapped until then stays with the stack. */
+bool stack_fill(const struct stack *s, size_t n);
+/* Nobody is on it and nobody looks at it any more: a goroutine's last stack is freed from another. */
+void stack_free(struct stack *s);
+
+enum stack_fault {
+    STACK_NOT_MINE,  /* not an address of a live stack: an ordinary bad access */
+    STACK_GREW,      /* go on: the page is there now, or was by the time we looked */
+    STACK_OVERFLOW,  /* in the guard page, or the stack pointer is */
+    STACK_NO_MEMORY, /* there is no page to be had */
+};
+/*
+ * The fault handler's question, on the trap stack with interrupts masked: a load or store at addr
+ * was refused, sp as it was. Not for a refused fetch (addr is the pc): the page is there then, and
+ * the answer would be STACK_GREW for ever.
+ */
+enum stack_fault stack_fault(uintptr_t addr, uintptr_t sp);
+
+/* Pages that dead stacks hold, not in page_count_free; and gives them all back. */
+size_t stack_pages_pooled(void);
+void stack_trim(void);

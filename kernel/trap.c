@@ -1,0 +1,56 @@
+/*
+ * trap: interrupts and faults on their way from the port to whom they concern.
+ *
+ * An interrupt is acknowledged first and its cause looked for afterwards (traps 1 and 2): one that
+ * comes while we look is delivered again. On Arm all of them arrive as external and the GIC tells
+ * them apart; we take them until there are no more.
+ *
+ * A load or store into a stack's unmapped part is the stack growing (stack.c) and nobody hears of
+ * it. A fetch is never that.
+ */
+#include "kernel/trap.h"
+#include "kernel/console.h"
+#include "kernel/irq.h"
+#include "kernel/power.h"
+
+void trap_timer(struct arch_hart *hart, struct arch_frame *f)
+{
+    sched_trap_timer(hart, f);
+}
+
+void trap_software(struct arch_hart *hart, struct arch_frame *f)
+{
+    irq_software();
+    sched_trap_ipi(hart, f);
+}
+
+void trap_external(struct arch_hart *hart, struct arch_frame *f)
+{
+    unsigned no = sched_hart_no(hart);
+    for (;;) {
+        switch (irq_external(no)) {
+        case IRQ_NONE: return;
+        case IRQ_TIMER: sched_trap_timer(hart, f); break;
+        case IRQ_IPI: sched_trap_ipi(hart, f); break;
+        case IRQ_DEVICE: break;
+        }
+    }
+}
+
+void trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fault kind, uintptr_t addr)
+{
+    enum stack_fault stack = STACK_NOT_MINE;
+    if (kind == FAULT_ACCESS && addr != arch_frame_pc(f))
+        stack = stack_fault(addr, arch_frame_sp(f));
+    if (stack != STACK_GREW)
+        sched_trap_fault(hart, f, kind, addr, stack);
+}
+
+void trap_nested(struct arch_hart *hart, struct arch_frame *f)
+{
+    (void)hart;
+    console_panic_mode();
+    kprintf("fatal error: trap in a trap handler\n");
+    arch_frame_print(f);
+    power_off(2);
+}

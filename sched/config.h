@@ -1,0 +1,47 @@
+/*
+ * config: every knob of the scheduler: meaning, unit, default, price. Go's value where it has one.
+ */
+#pragma once
+
+/* Goroutines a P's ring holds before half moves to the global queue. Power of two. Go: 256. */
+#define RUNQ_SIZE 256u
+
+/* Every so many schedules the global queue is looked at first, and runnext is passed over, so that
+ * neither starves. Prime, so that it beats with no loop of a program. Go: 61. */
+#define GLOBAL_TICK 61u
+
+/* Goroutines taken from the global queue at once, at most. Go: half a ring. */
+#define GLOBAL_BATCH (RUNQ_SIZE / 2)
+
+/* Rounds of stealing before a hart goes idle; the last takes timers and runnext too. Go: 4. */
+#define STEAL_ROUNDS 4
+
+/* Dead goroutines a P keeps for its next spawns; beyond, half move to the global list, giving up
+ * their stacks. Go: 64 and 32. */
+#define GFREE_MAX   64u
+#define GFREE_BATCH 32u
+
+/* Goroutine ids a P takes from the global counter at once. Go: 16. */
+#define GOID_BATCH 16
+
+/* Default size of a goroutine's stack slot, and the largest, bytes. A page is used at first. */
+#define STACK_DEFAULT ((size_t)64 << 10)
+#define STACK_MAX     ((size_t)64 << 20)
+/* main's, since programs written for a process expect more. */
+#define STACK_MAIN ((size_t)1 << 20)
+
+/* A mutex waiter that has waited longer goes to starvation mode, ns. Go: 1 ms. */
+#define MUTEX_STARVE_NS 1000000
+
+/* Buckets of the table of blocked goroutines by address. Go: 251. */
+#define SEMA_BUCKETS 251u
+
+/* Nanoseconds a thief waits before it takes a runnext that its owner is about to run. Go: 3 µs. */
+#define RUNNEXT_GRACE_NS 3000
+
+/* How long a hart that ends the run waits for the others to stop, ns. */
+#define HALT_WAIT_NS 20000000
+
+/* Stacks of a hart: scheduler and traps, bytes. */
+#define SCHED_STACK_SIZE ((size_t)16 << 10)
+#define TRAP_STACK_SIZE  ((size_t)16 << 10)

@@ -1,0 +1,110 @@
+/*
+ * fatal: stopping the machine, in order, from any state.
+ *
+ * Whoever ends the run claims it (halting), interrupts every other hart and waits until each has
+ * said that it stopped, or for HALT_WAIT_NS: a hart with its interrupts masked for ever must not
+ * keep a panic from being read. From then on the console is ours without its lock, whose holder may
+ * be among the stopped (trap 31). A hart that stops notes its trap frame, so that tracebacks can
+ * show what it was doing. Two that end the run at once: the second just stops.
+ */
+#include "sched/fatal.h"
+#include "kernel/clock.h"
+#include "kernel/console.h"
+#include "kernel/irq.h"
+#include "kernel/power.h"
+#include "sched/traceback.h"
+
+static _Noreturn void halt_here(struct m *m, struct arch_frame *f)
+{
+    arch_irq_disable();
+    m->frame = f;
+    /* order: release pairs with the acquire in fatal_begin: frame is set. */
+    atomic_store_explicit(&m->halted, true, memory_order_release);
+    arch_halt();
+}
+
+void fatal_check_halt(struct m *m, struct arch_frame *f)
+{
+    /* order: acquire pairs with the exchange in fatal_begin. */
+    if (__builtin_expect(atomic_load_explicit(&sched.halting, memory_order_acquire), 0))
+        halt_here(m, f);
+}
+
+static bool others_halted(struct m *self)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < sched.n_m; i++)
+        /* order: acquire pairs with the release in halt_here. */
+        all &=
+            sched.m[i] == self || atomic_load_explicit(&sched.m[i]->halted, memory_order_acquire);
+    return all;
+}
+
+void fatal_begin(void)
+{
+    struct m *self = g_self()->m;
+    g_self()->preempt_off++; /* for good */
+    /* order: acq_rel: one claims; the others read our stores if they look for why. */
+    if (atomic_exchange_explicit(&sched.halting, true, memory_order_acq_rel))
+        halt_here(self, NULL);
+    for (uint32_t i = 0; i < sched.n_m; i++)
+        if (sched.m[i] != self)
+            irq_send_ipi(sched.m[i]->hart_no);
+    int64_t until = clock_ns() + HALT_WAIT_NS;
+    for (unsigned n = 0; !others_halted(self) && clock_ns() < until; n++)
+        arch_relax(n);
+    console_panic_mode();
+}
+
+void sched_exit(int status)
+{
+    fatal_begin();
+    power_off(status);
+}
+
+void fatal_end(void *frame)
+{
+    struct g *g = g_self();
+    kprintf("\n");
+    traceback_here(g, (uintptr_t)frame);
+    power_off(2);
+}
+
+void fatal(const char *what)
+{
+    fatal_begin();
+    kprintf("fatal error: %s\n", what);
+    fatal_end(__builtin_frame_address(0));
+}
+
+void sched_throw(const char *what)
+{
+    struct m *m = g_self()->m;
+    fatal_begin();
+    kprintf("fatal error: %s [M %u, P %d, G %ld]\n", what, m->id, m->p != NULL ? (int)m->p->id : -1,
+            (long)g_self()->id);
+    fatal_end(__builtin_frame_address(0));
+}
+
+void fatal_deadlock(int64_t live)
+{
+    fatal_begin();
+    kprintf("fatal error: %s\n", live == 0 && sched.main_exited
+                                     ? "no goroutines (main called runtime.Goexit) - deadlock!"
+                                     : "all goroutines are asleep - deadlock!");
+    traceback_all(NULL);
+    power_off(2);
+}
+
+void fatal_stack(struct g *g, struct arch_frame *f, bool no_memory)
+{
+    fatal_begin();
+    if (no_memory)
+        kprintf("fatal error: out of memory for a goroutine's stack\n");
+    else
+        kprintf("runtime: goroutine stack exceeds %lu-byte limit\nfatal error: stack overflow\n",
+                (unsigned long)(g->stack.hi - g->stack.lo));
+    kprintf("\n");
+    traceback_frame(g, f);
+    power_off(2);
+}

@@ -1,0 +1,15 @@
+SRCS += sched/proc.c
+SRCS += sched/runq.c
+SRCS += sched/idle.c
+SRCS += sched/g.c
+SRCS += sched/defer.c
+SRCS += sched/timer.c
+SRCS += sched/lot.c
+SRCS += sched/mutex.c
+SRCS += sched/waitgroup.c
+SRCS += sched/stats.c
+SRCS += sched/fatal.c
+SRCS += sched/traceback.c
+SRCS += sched/trap.c
+SRCS += sched/libc.c
+SRCS += sched/init.c

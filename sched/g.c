@@ -1,0 +1,385 @@
+/*
+ * g: the life of a goroutine: its descriptor, its stack, its thread-local block.
+ *
+ * Descriptors are carved from pages and never given back; a chunk list finds them all, for
+ * tracebacks. Layout of one:
+ *
+ *      struct g              tp                thread-local block
+ *     ┌────────────┬─────────▼┬───────────────────────────────┐
+ *     │ …          │ context  │ (16 bytes on Arm) .tdata .tbss │
+ *     └────────────┴──────────┴───────────────────────────────┘
+ *
+ * The thread-local block is as large as the program's _Thread_local variables; none: nothing. It
+ * is written anew at each start.
+ *
+ * Dead Gs are kept, with their stacks, in their P's list, up to GFREE_MAX: the next spawn there
+ * takes the last one that died, warm in the cache, and touches no lock. Beyond that, half of them
+ * lose their stacks to the stack pool and go to the global list.
+ *
+ * A goroutine cannot bury itself: it is still on its stack. runtime_goexit leaves the stack by
+ * arch_leave and g_bury runs on the scheduler's (trap 7).
+ *
+ * numgoroutine is the sum over all Ps of starts less ends there; no counter is shared.
+ */
+#include "sched/g.h"
+#include <errno.h>
+#include <pinion/go.h>
+#include <pinion/sync.h>
+#include <string.h>
+#include "kernel/page.h"
+#include "sched/defer.h"
+#include "sched/libc.h"
+#include "sched/proc.h"
+
+/* The link: the image of the thread-local block, and its sizes as absolute symbols. */
+extern char __tdata_start[], __tdata_size[], __tls_size[], __tls_align[];
+
+#define CHUNK_PAGES 4
+struct chunk {
+    struct chunk *next;
+    size_t n;
+    uintptr_t first; /* its first G */
+};
+
+static struct {
+    size_t tls_size; /* bytes of the block, 0: none */
+    size_t tls_at;   /* offset of the block from the thread pointer */
+    size_t stride;   /* from one G to the next */
+    size_t align;    /* of the thread pointer */
+    struct chunk *_Atomic chunks;
+    struct spin lock; /* carving */
+    struct g *spare;  /* carved, never used; lock */
+} gs;
+
+static size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+void g_init(void)
+{
+    gs.tls_size = (size_t)__tls_size;
+    gs.align = (size_t)__tls_align > 64 ? (size_t)__tls_align : 64;
+    gs.tls_at = round_up(ARCH_TLS_OFFSET, (size_t)__tls_align > 0 ? (size_t)__tls_align : 1);
+    size_t block = gs.tls_size == 0 ? 0 : gs.tls_at + gs.tls_size;
+    gs.stride = round_up(sizeof(struct g) + block, gs.align);
+}
+
+static bool carve_locked(void)
+{
+    size_t pages = CHUNK_PAGES;
+    while (pages * PAGE_SIZE < sizeof(struct chunk) + gs.align + gs.stride)
+        pages *= 2;
+    struct chunk *c = page_alloc_run(pages);
+    if (c == NULL)
+        return false;
+    memset(c, 0, pages * PAGE_SIZE);
+    uintptr_t end = (uintptr_t)c + pages * PAGE_SIZE;
+    /* The thread pointer, not the struct before it, has the alignment. */
+    c->first = round_up((uintptr_t)(c + 1) + sizeof(struct g), gs.align) - sizeof(struct g);
+    for (uintptr_t at = c->first; at + gs.stride <= end; at += gs.stride, c->n++) {
+        struct g *g = (struct g *)at;
+        g->status = G_DEAD;
+        g->link = gs.spare;
+        gs.spare = g;
+    }
+    /* relaxed: under the lock. */
+    c->next = atomic_load_explicit(&gs.chunks, memory_order_relaxed);
+    /* order: release pairs with the acquire in g_each: the chunk is filled. */
+    atomic_store_explicit(&gs.chunks, c, memory_order_release);
+    return true;
+}
+
+/* A descriptor without a stack. Preemption off. */
+static struct g *g_new(void)
+{
+    spin_lock(&gs.lock);
+    struct g *g = NULL;
+    if (gs.spare != NULL || carve_locked()) {
+        g = gs.spare;
+        gs.spare = g->link;
+    }
+    spin_unlock(&gs.lock);
+    return g;
+}
+
+struct g *g_new_scheduler(struct m *m)
+{
+    struct g *g = g_new();
+    if (g == NULL)
+        return NULL;
+    g->m = m;
+    g->status = G_RUNNING;
+    g->preempt_off = 1;
+    g->name = "scheduler";
+    return g;
+}
+
+void g_each(void (*fn)(struct g *, void *), void *arg)
+{
+    /* order: acquire pairs with the release in carve_locked. */
+    struct chunk *c = atomic_load_explicit(&gs.chunks, memory_order_acquire);
+    for (; c != NULL; c = c->next)
+        for (size_t i = 0; i < c->n; i++) {
+            struct g *g = (struct g *)(c->first + i * gs.stride);
+            if (g->status != G_DEAD && g->id != 0)
+                fn(g, arg);
+        }
+}
+
+int64_t g_count(void)
+{
+    int64_t n = 0;
+    for (uint32_t i = 0; i < sched.n_m; i++)
+        n += sched.p[i]->live;
+    return n;
+}
+
+/* ---- free lists ---- */
+
+/* A dead G from the global list, or a new one, with a stack of the default size. */
+static struct g *g_take_slow(void)
+{
+    struct g *g;
+    spin_lock(&sched.lock);
+    if ((g = sched.free) != NULL) {
+        sched.free = g->link;
+        sched.n_free--;
+    }
+    spin_unlock(&sched.lock);
+    if (g == NULL && (g = g_new()) == NULL)
+        return NULL;
+    return g;
+}
+
+static void g_give_global(struct g *g)
+{
+    spin_lock(&sched.lock);
+    g->link = sched.free;
+    sched.free = g;
+    sched.n_free++;
+    spin_unlock(&sched.lock);
+}
+
+static void drop_stack(struct g *g)
+{
+    stack_free(&g->stack);
+    g->stack = (struct stack){0, 0};
+}
+
+/* A G with a stack for `size` bytes (0: default), or NULL. Preemption off. */
+static struct g *g_take(struct p *p, size_t size)
+{
+    struct g *g = p->free;
+    if (__builtin_expect(g != NULL && size == 0, 1)) {
+        p->free = g->link;
+        p->n_free--;
+        return g;
+    }
+    if ((g = g_take_slow()) == NULL)
+        return NULL;
+    if (!stack_alloc(&g->stack, size == 0 ? STACK_DEFAULT : size)) {
+        g_give_global(g);
+        return NULL;
+    }
+    return g;
+}
+
+static void shed(struct p *p)
+{
+    for (uint32_t i = 0; i < GFREE_BATCH; i++) {
+        struct g *g = p->free;
+        p->free = g->link;
+        p->n_free--;
+        drop_stack(g);
+        g_give_global(g);
+    }
+}
+
+/* On the scheduler stack. */
+static void g_give(struct p *p, struct g *g)
+{
+    if (__builtin_expect(g->stack.hi - g->stack.lo > STACK_DEFAULT, 0)) {
+        drop_stack(g);
+        g_give_global(g);
+        return;
+    }
+    g->link = p->free;
+    p->free = g;
+    if (__builtin_expect(++p->n_free > GFREE_MAX, 0))
+        shed(p);
+}
+
+void g_trim(void)
+{
+    struct p *p = g_self()->m->p;
+    while (p->free != NULL) {
+        struct g *g = p->free;
+        p->free = g->link;
+        p->n_free--;
+        drop_stack(g);
+        g_give_global(g);
+    }
+    stack_trim();
+}
+
+/* ---- start ---- */
+
+static int64_t next_id(struct p *p)
+{
+    if (__builtin_expect(p->goid_next == p->goid_end, 0)) {
+        /* relaxed: a number, nothing more. */
+        p->goid_next = atomic_fetch_add_explicit(&sched.goid, GOID_BATCH, memory_order_relaxed) + 1;
+        p->goid_end = p->goid_next + GOID_BATCH;
+    }
+    return p->goid_next++;
+}
+
+static void tls_init(struct g *g)
+{
+    char *block = (char *)g_tp(g) + gs.tls_at;
+    size_t data = (size_t)__tdata_size;
+    memcpy(block, __tdata_start, data);
+    memset(block + data, 0, gs.tls_size - data);
+}
+
+/* The first function on a goroutine's stack. */
+static void g_main(void *arg)
+{
+    struct g *g = arg;
+    g->fn(g->arg);
+    runtime_goexit();
+}
+
+/* Fills in g to run fn(arg). */
+static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void *arg, uintptr_t pc)
+{
+    g->id = next_id(p);
+    g->parent = g_self()->id;
+    g->created_pc = pc;
+    g->fn = fn;
+    g->arg = arg;
+    g->errno_value = 0;
+    g->status = G_RUNNABLE;
+    g->preempt_off = 0;
+    g->arch_flags = 0;
+    if (__builtin_expect(gs.tls_size != 0, 0))
+        tls_init(g);
+    arch_context_init(&g->ctx, g->stack.hi, g_main, g);
+}
+
+static int64_t no_memory(void)
+{
+    preempt_on();
+    errno = ENOMEM;
+    return -1;
+}
+
+int64_t go(void (*fn)(void *), void *arg)
+{
+    if (__builtin_expect(fn == NULL, 0)) {
+        errno = EINVAL;
+        return -1;
+    }
+    struct p *p = preempt_off()->p;
+    struct g *g = g_take(p, 0);
+    if (__builtin_expect(g == NULL, 0))
+        return no_memory();
+    g_prepare(g, p, fn, arg, (uintptr_t)__builtin_return_address(0));
+    g->name = NULL;
+    g->wg = NULL;
+    g->affinity = 0;
+    g->flags = 0;
+    int64_t id = g->id;
+    p->live++;
+    p->count.spawned++;
+    sched_spawn(p, g);
+    preempt_on();
+    return id;
+}
+
+int64_t g_spawn(const struct go_attr *attr, struct waitgroup *wg, void (*fn)(void *), void *arg,
+                uintptr_t pc)
+{
+    uint64_t exist = sched.n_m == 64 ? UINT64_MAX : (UINT64_C(1) << sched.n_m) - 1;
+    if (fn == NULL || attr->stack_size > STACK_MAX ||
+        (attr->affinity != 0 && (attr->affinity & exist) == 0)) {
+        errno = EINVAL;
+        return -1;
+    }
+    struct p *p = preempt_off()->p;
+    struct g *g = g_take(p, attr->stack_size > STACK_DEFAULT ? attr->stack_size : 0);
+    if (g == NULL)
+        return no_memory();
+    g_prepare(g, p, fn, arg, pc);
+    g->name = attr->name;
+    g->wg = wg;
+    g->affinity = attr->affinity & exist;
+    g->flags = g->affinity != 0 ? GF_PINNED : 0;
+    int64_t id = g->id;
+    p->live++;
+    p->count.spawned++;
+    sched_spawn(p, g);
+    preempt_on();
+    return id;
+}
+
+int64_t go_with(const struct go_attr *attr, void (*fn)(void *), void *arg)
+{
+    static const struct go_attr none;
+    return g_spawn(attr != NULL ? attr : &none, NULL, fn, arg,
+                   (uintptr_t)__builtin_return_address(0));
+}
+
+/* ---- end ---- */
+
+static void g_bury(void *arg, struct arch_hart *hart)
+{
+    struct g *g = arg;
+    struct m *m = (struct m *)hart;
+    g->status = G_DEAD;
+    m->p->live--;
+    g_give(m->p, g);
+    sched_next(m);
+}
+
+void runtime_goexit(void)
+{
+    struct g *g = g_self();
+    if (__builtin_expect(g->defers != NULL, 0))
+        defer_run_all(g);
+    if (__builtin_expect(g->reent != NULL, 0))
+        libc_g_exit(g);
+    if (__builtin_expect(g->wg != NULL, 0))
+        waitgroup_done(g->wg);
+    if (__builtin_expect(g->id == 1, 0))
+        sched.main_exited = true;
+    preempt_off();
+    arch_leave(g_bury, g, &g->m->hart);
+}
+
+int64_t runtime_goid(void)
+{
+    return g_self()->id;
+}
+
+int runtime_numgoroutine(void)
+{
+    return (int)g_count();
+}
+
+int runtime_hart(void)
+{
+    return (int)g_self()->m->id;
+}
+
+int runtime_numcpu(void)
+{
+    return (int)sched.n_m;
+}
+
+int runtime_gomaxprocs(int n)
+{
+    (void)n;
+    return (int)sched.n_p;
+}

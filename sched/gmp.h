@@ -1,0 +1,253 @@
+/*
+ * gmp: the types of the model. All else in sched/ is functions.
+ *
+ * G, a goroutine; M, a hart; P, the right to run goroutines and what is local to it.
+ *
+ *     ┌───┐  runs  ┌───┐  holds  ┌───┐   ring of 256, runnext, inbox, pinned queue, timers,
+ *     │ G │───────▶│ M │────────▶│ P │   dead Gs, statistics
+ *     └───┘        └───┘         └───┘
+ *
+ * States of a G, in Go's numbers, and who may change them:
+ *
+ *     from        to          by                       protected by
+ *     G_IDLE      G_DEAD      g_new                    nobody else knows it
+ *     G_DEAD      G_RUNNABLE  go_with                  taken from a free list, nobody else knows it
+ *     G_RUNNABLE  G_RUNNING   sched_run, arch_yield    taken from a queue by one M alone (I1)
+ *     G_RUNNING   G_RUNNABLE  runtime_gosched          itself, preempt_off > 0
+ *     G_RUNNING   G_WAITING   g_park                   itself, holding what its waker must hold
+ *     G_WAITING   G_RUNNABLE  g_ready                  its waker, holding the same
+ *     G_RUNNING   G_DEAD      runtime_goexit           the M it died on, from its scheduler stack
+ *
+ * I1  A runnable G is in exactly one place: a ring, a runnext, an inbox, a pinned queue, the
+ *     global queue, or in the hands of one M.
+ * I2  Nobody finds a G in any of these before its context is saved: it is put there from the
+ *     scheduler stack, or by arch_yield's release of the ring's tail.
+ * I3  A P's owner-only fields are touched by the M that holds it, preemption off; while the world
+ *     is stopped, by the stopper.
+ */
+#pragma once
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "arch/arch.h"
+#include "kernel/spin.h"
+#include "kernel/stack.h"
+#include "sched/config.h"
+
+enum g_status {
+    G_IDLE = 0,
+    G_RUNNABLE = 1,
+    G_RUNNING = 2,
+    G_SYSCALL = 3,
+    G_WAITING = 4,
+    G_DEAD = 6,
+};
+
+/* Why a G waits; tracebacks print the names (sched/wait.c) in Go's words. */
+enum wait_reason {
+    WAIT_NONE,
+    WAIT_SLEEP,
+    WAIT_MUTEX,
+    WAIT_RWMUTEX_R,
+    WAIT_RWMUTEX_W,
+    WAIT_WAITGROUP,
+    WAIT_SEMACQUIRE,
+    WAIT_CHAN_RECV,
+    WAIT_CHAN_SEND,
+    WAIT_CHAN_RECV_NIL,
+    WAIT_CHAN_SEND_NIL,
+    WAIT_SELECT,
+    WAIT_SELECT_NONE,
+    WAIT_COND,
+    WAIT_REASONS,
+};
+
+/* Flags of a G, beside the port's arch_flags. */
+enum {
+    GF_PINNED = 1, /* affinity is not "any": never enters a ring */
+};
+
+struct _reent;
+struct waitgroup;
+
+/*
+ * Lies below its thread pointer; a goroutine's thread-local block follows it (sched/g.c). Ordered
+ * so that what a switch touches shares the last lines.
+ */
+struct g {
+    /* Set at its start, constant until it dies. */
+    int64_t id;
+    int64_t parent;       /* id of the goroutine that started it */
+    uintptr_t created_pc; /* where */
+    const char *name;     /* NULL: none */
+    uint64_t affinity;    /* 0: any P */
+    void (*fn)(void *);
+    void *arg;
+    struct stack stack;
+    struct waitgroup *wg; /* done when it has ended; NULL: none */
+
+    /* Its own, preemption on. */
+    struct defer *defers;
+    struct panicking *panic;
+    struct _reent *reent; /* newlib's state, allocated when first asked for */
+    int errno_value;      /* errno before there is a reent */
+    uint8_t wait_reason;  /* enum wait_reason, while G_WAITING */
+
+    /* Whoever has it in hand (I1); the free lists. */
+    struct g *link;
+
+    /* Its own while running; its waker's under the lock it parked with. */
+    void *wait_data; /* what the waker hands over */
+
+    /* Below: known to the port, see arch/arch.h. */
+    uint8_t status __attribute__((aligned(8))); /* enum g_status */
+    uint8_t preempt_off;                        /* may not be preempted while > 0; its own */
+    uint8_t arch_flags;
+    uint8_t flags;
+    uint32_t chunk_index; /* constant: its number among all descriptors */
+    struct m *m;          /* the M that runs it, or ran it last */
+    struct arch_context ctx;
+} __attribute__((aligned(16)));
+
+_Static_assert(sizeof(struct g) - offsetof(struct g, ctx) == ARCH_CONTEXT_SIZE,
+               "the saved context ends at the thread pointer");
+_Static_assert(offsetof(struct g, ctx) - offsetof(struct g, m) == ARCH_G_HART,
+               "the switch stores the hart here");
+_Static_assert(offsetof(struct g, ctx) - offsetof(struct g, status) == ARCH_G_WORD,
+               "the switch stores status and preempt_off here");
+_Static_assert(offsetof(struct g, preempt_off) == offsetof(struct g, status) + 1,
+               "the switch stores both as one half-word");
+_Static_assert(offsetof(struct g, ctx) - offsetof(struct g, arch_flags) == ARCH_G_FLAGS,
+               "the port keeps its flags here");
+_Static_assert(ARCH_G_RUNNING == G_RUNNING, "status RUNNING, preempt_off 0");
+
+/* A P's queue: see runq.h. */
+struct runq {
+    struct arch_ring ring;  /* head: anyone by CAS; tail: the owner alone */
+    struct g *_Atomic next; /* runnext: the owner puts, anyone takes by exchange */
+    struct g *_Atomic slot[RUNQ_SIZE];
+};
+
+struct timer_entry {
+    int64_t when;
+    struct timer_node *node;
+};
+
+/* A P's timers: a 4-ary heap, see timer.h. */
+struct timers {
+    struct spin lock;      /* all of it but first */
+    _Atomic int64_t first; /* when of the earliest, INT64_MAX for none; lock to write */
+    struct timer_entry *heap;
+    uint32_t n, cap;
+};
+
+/* Bits of a P's attention word: set by anyone, cleared by the owner before it looks. */
+enum {
+    ATTN_INBOX = 1,  /* the inbox has something */
+    ATTN_TIMER = 2,  /* this P's timer interrupt came */
+    ATTN_PINNED = 4, /* the pinned queue is not empty, or a pinned G runs */
+};
+
+enum p_status { P_IDLE, P_RUNNING, P_SYSCALL, P_STOPPED, P_DEAD };
+
+struct p {
+    /* The owner's fast path. */
+    _Atomic uint32_t attention;
+    uint32_t tick;    /* schedules until the global queue comes first */
+    uint32_t refills; /* of tick: schedules = refills * GLOBAL_TICK - tick */
+    uint32_t id;      /* constant */
+    struct runq runq;
+
+    /* The owner's. */
+    struct g *pinned_head, *pinned_tail;
+    bool pinned_turn; /* the pinned queue goes before the ring */
+    struct g *free;   /* dead Gs with stacks, linked by link */
+    uint32_t n_free;
+    int64_t goid_next, goid_end;
+    int64_t live; /* started here less ended here: their sum over all Ps is numgoroutine */
+    uint64_t rng;
+    struct p_counts { /* as in struct runtime_sched_stats */
+        uint64_t spawned, preemptions, steals, stolen_gs, wakeups, parks, global_gets, timer_fires;
+    } count;
+
+    /* Anyone's. */
+    struct g *_Atomic inbox __attribute__((aligned(64))); /* runq.h; thieves take it too */
+    struct g *_Atomic pinbox;                             /* of pinned Gs: the owner alone takes */
+    struct timers timers;
+
+    /* sched.lock. */
+    enum p_status status;
+    struct m *m; /* who holds it */
+} __attribute__((aligned(64)));
+
+struct m {
+    struct arch_hart hart; /* first: the port finds the M by it */
+
+    /* Its own. */
+    struct p *p;      /* NULL: idle */
+    struct p *last_p; /* the one it held last: its timers are this hart's to watch */
+    uint32_t id;      /* logical number, constant */
+    uint32_t hart_no; /* its place in the machine's list of harts, constant */
+    bool spinning;    /* counted in sched.spinning; a waker sets it before next_p */
+    int64_t armed;    /* when this hart's timer will fire; CLOCK_NEVER */
+    uint64_t ipis_sent, idle_ns;
+    uint64_t ipis_received; /* its interrupt handler's */
+
+    /* A waker's hand-over: written by the waker, read by this M when its interrupt has come. */
+    struct p *_Atomic next_p __attribute__((aligned(64)));
+    _Atomic uint32_t
+        self_wake;            /* its own interrupt handler's word to it: a timer fired, or a device
+                               has readied a goroutine, while it slept */
+    _Atomic bool halted;      /* it has stopped for good … */
+    struct arch_frame *frame; /* … here, on its trap stack; valid once halted */
+    _Atomic bool up;          /* it has come up (boot) */
+    struct g *g0;             /* its scheduler's context: never queued, never saved */
+    uintptr_t stacks;         /* lowest address of its scheduler and trap stacks */
+} __attribute__((aligned(64)));
+_Static_assert(offsetof(struct m, hart) == 0, "struct arch_hart * is struct m *");
+
+/* The scheduler's own: everything that belongs to no P. */
+struct sched {
+    struct spin lock;
+    struct g *global_head, *global_tail; /* lock */
+    _Atomic uint32_t global_n;           /* lock to write, anyone reads */
+
+    _Atomic uint64_t idle_m __attribute__((aligned(64))); /* sets of Ms and Ps; lock to write */
+    _Atomic uint64_t idle_p;
+    _Atomic int32_t spinning; /* Ms that search; see proc.c */
+
+    uint32_t n_m, n_p; /* Ms; Ps in use (gomaxprocs) */
+    struct m *m[64];
+    struct p *p[64];
+    struct g *free; /* dead Gs without stacks; lock */
+    uint32_t n_free;
+    _Atomic int64_t goid;
+    _Atomic uint32_t halting; /* the run has ended: harts stop at their next interrupt */
+    bool main_exited;         /* main called goexit */
+};
+extern struct sched sched;
+
+/* The running goroutine. Right at any instruction: a goroutine keeps its thread pointer wherever
+ * it goes, so the compiler may keep the value too. */
+static inline struct g *g_self(void)
+{
+    return (struct g *)__builtin_thread_pointer() - 1;
+}
+
+/* ASSERT: a broken invariant stops the machine; WHAT is unique, so that it can be found. */
+_Noreturn void sched_throw(const char *what);
+#define ASSERT(ok, what)                \
+    do {                                \
+        if (__builtin_expect(!(ok), 0)) \
+            sched_throw(what);          \
+    } while (0)
+
+/* Functions of the hot paths that call nothing, or end in a call: no frame of their own, so a
+ * traceback shows their caller in their place. */
+#define HOT __attribute__((optimize("omit-frame-pointer")))
+
+static inline uintptr_t g_tp(const struct g *g)
+{
+    return (uintptr_t)(g + 1);
+}

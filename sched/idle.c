@@ -1,0 +1,319 @@
+/*
+ * idle: how a hart goes to sleep without missing work, and how it is woken.
+ *
+ * Words. A hart *searches* (Go: spins) when it has no work of its own and looks at other Ps;
+ * sched.spinning counts those. A hart is *idle* when its bit is in sched.idle_m; it has given its P
+ * to sched.idle_p in the same lock hold, so:
+ *
+ * I4  Under sched.lock, every hart outside idle_m holds exactly one P, or has been given one by a
+ *     waker; so there are at least as many idle harts as idle Ps.
+ * I5  Who takes a hart out of idle_m owes it a P (next_p) and one interrupt. Nobody interrupts a
+ *     hart for work otherwise: one wake, one IPI.
+ *
+ * The race that everything here is about: S submits work while W goes idle.
+ *
+ *     S1  puts a G on a queue                W1  sets its bits in idle_p and idle_m
+ *     S2  full fence (O3)                    W2  stops searching: spinning - 1
+ *     S3  idle_p == 0?    then done          W3  full fence (O3)
+ *     S4  spinning != 0?  then done          W4  looks at every queue
+ *     S5  wakes an idle hart                 W5  sleeps
+ *
+ * Of S3 and W4 at least one sees the other's write: the fences forbid that both miss. If S stops at
+ * S4, somebody searches; that hart either finds work, and then, being the last searcher, calls
+ * wake_idle itself (spin_found), or comes to W2 after S's read of spinning, and its W4 sees the G.
+ * So either W sees the work, or S, or a searcher, wakes a hart for it. Every hart does W4, not
+ * only those that were searching: a hart may come here without a search when enough others do.
+ *
+ * S5 claims the duty to search by moving spinning from 0 to 1 before it takes a hart. If then no
+ * hart is idle after all, the claim is given back and the question asked again from S2: another
+ * submitter may have stopped at S4 for our claim while a hart went idle behind our back.
+ *
+ * Sleeping is WFI with interrupts masked, after a look at next_p: an interrupt that comes between
+ * look and WFI stays pending and ends the WFI (trap 10). The mask is opened only to let handlers
+ * run. A waker writes next_p, then sends the interrupt; the handler acknowledges and the loop
+ * looks at next_p afterwards (traps 1 and 2).
+ *
+ * Timers. The hart that gives up a P watches that P's timers while it sleeps, with its own
+ * comparator. Whoever takes the P over arms its own. So an idle P's timers are watched always, and
+ * nobody ticks.
+ */
+#include "sched/idle.h"
+#include "kernel/clock.h"
+#include "kernel/irq.h"
+#include "sched/fatal.h"
+#include "sched/proc.h"
+#include "sched/runq.h"
+#include "sched/timer.h"
+
+static uint64_t bit(uint32_t i)
+{
+    return UINT64_C(1) << i;
+}
+
+/* ---- searching ---- */
+
+bool spin_may_start(struct m *m)
+{
+    (void)m;
+    /* relaxed: a limit on wasted work, not on correctness. */
+    uint64_t idle = atomic_load_explicit(&sched.idle_p, memory_order_relaxed);
+    int32_t busy = (int32_t)sched.n_p - __builtin_popcountll(idle);
+    return 2 * atomic_load_explicit(&sched.spinning, memory_order_relaxed) <
+           busy; /* relaxed: too */
+}
+
+void spin_start(struct m *m)
+{
+    if (m->spinning)
+        return;
+    m->spinning = true;
+    /* relaxed: to be seen late costs a needless wake; what must not be late is the end. */
+    atomic_fetch_add_explicit(&sched.spinning, 1, memory_order_relaxed);
+}
+
+static void spin_stop(struct m *m)
+{
+    m->spinning = false;
+    /* O3: seq_cst: before the fence and the look at the queues that follow (W2). */
+    int32_t was = atomic_fetch_sub_explicit(&sched.spinning, 1, memory_order_seq_cst);
+    ASSERT(was > 0, "spin_stop: nobody was searching");
+}
+
+void spin_found(struct m *m)
+{
+    spin_stop(m);
+    wake_idle();
+}
+
+/* ---- waking ---- */
+
+/* Takes p and an idle hart for it out of the idle sets. NULL: p is not idle. */
+static struct m *take_idle_locked(struct p *p)
+{
+    /* relaxed, all of these: under the lock; those who read without it have their fence. */
+    uint64_t ms = atomic_load_explicit(&sched.idle_m, memory_order_relaxed);
+    uint64_t ps = atomic_load_explicit(&sched.idle_p, memory_order_relaxed); /* relaxed: as above */
+    if ((ps & bit(p->id)) == 0)
+        return NULL;
+    ASSERT(ms != 0, "take_idle: an idle P without an idle M (I4)");
+    uint32_t i = ms & bit(p->id) ? p->id : (uint32_t)__builtin_ctzll(ms);
+    atomic_store_explicit(&sched.idle_m, ms & ~bit(i), memory_order_relaxed);     /* relaxed: too */
+    atomic_store_explicit(&sched.idle_p, ps & ~bit(p->id), memory_order_relaxed); /* relaxed: too */
+    p->status = P_RUNNING;
+    p->m = sched.m[i];
+    return sched.m[i];
+}
+
+/* Hands p to the sleeping m, which wakes up searching; the caller has counted it. */
+static void hand_over(struct m *m, struct p *p)
+{
+    struct m *self = g_self()->m;
+    m->spinning = true;
+    /* O5: release: p, and m->spinning, are m's when it reads next_p (acquire) in its sleep. */
+    atomic_store_explicit(&m->next_p, p, memory_order_release);
+    if (self->p != NULL)
+        self->p->count.wakeups++;
+    self->ipis_sent++;
+    irq_send_ipi(m->hart_no);
+}
+
+void wake_idle_slow(void); /* idle.h declares it where it is used */
+void wake_idle_slow(void)
+{
+    for (;;) {
+        int32_t none = 0;
+        /* O3: seq_cst: S4 and the claim, in one. relaxed: somebody searches, nothing to order. */
+        if (!atomic_compare_exchange_strong_explicit(&sched.spinning, &none, 1,
+                                                     memory_order_seq_cst, memory_order_relaxed))
+            return;
+        spin_lock(&sched.lock);
+        /* relaxed: under the lock. */
+        uint64_t ps = atomic_load_explicit(&sched.idle_p, memory_order_relaxed);
+        struct p *p = ps != 0 ? sched.p[__builtin_ctzll(ps)] : NULL;
+        struct m *m = p != NULL ? take_idle_locked(p) : NULL;
+        spin_unlock(&sched.lock);
+        if (m != NULL) {
+            hand_over(m, p);
+            return;
+        }
+        /* O3: seq_cst: the claim is back before the question is asked again. */
+        atomic_fetch_sub_explicit(&sched.spinning, 1, memory_order_seq_cst);
+        atomic_thread_fence(memory_order_seq_cst); /* O3: S2 again */
+        /* relaxed: ordered by the fence. */
+        if (atomic_load_explicit(&sched.idle_p, memory_order_relaxed) == 0)
+            return;
+    }
+}
+
+void wake_p(struct p *p)
+{
+    /* O3: as in wake_idle, with p's pinbox for the queue and p's bit for the idle set. */
+    atomic_thread_fence(memory_order_seq_cst);
+    /* relaxed: ordered by the fence. */
+    if ((atomic_load_explicit(&sched.idle_p, memory_order_relaxed) & bit(p->id)) == 0)
+        return;
+    spin_lock(&sched.lock);
+    struct m *m = take_idle_locked(p);
+    spin_unlock(&sched.lock);
+    if (m == NULL)
+        return;
+    /* relaxed: as in spin_start. */
+    atomic_fetch_add_explicit(&sched.spinning, 1, memory_order_relaxed);
+    hand_over(m, p);
+}
+
+/* ---- going to sleep ---- */
+
+static void give_up_p_locked(struct m *m)
+{
+    struct p *p = m->p;
+    p->count.parks++;
+    p->status = P_IDLE;
+    p->m = NULL;
+    m->p = NULL;
+    m->last_p = p;
+    /* relaxed, all: under the lock, and W3's fence follows. */
+    uint64_t ms = atomic_load_explicit(&sched.idle_m, memory_order_relaxed);
+    uint64_t ps = atomic_load_explicit(&sched.idle_p, memory_order_relaxed); /* relaxed: as above */
+    atomic_store_explicit(&sched.idle_m, ms | bit(m->id), memory_order_relaxed); /* relaxed: too */
+    atomic_store_explicit(&sched.idle_p, ps | bit(p->id), memory_order_relaxed); /* relaxed: too */
+}
+
+/* m has p: sees to it that its timers are watched. */
+static void adopt_p(struct m *m, struct p *p)
+{
+    m->p = p;
+    p->m = m;
+    timers_arm(m, p);
+}
+
+/*
+ * m wakes itself: takes itself and an idle P, its last one if possible, out of the idle sets.
+ * false: no P is idle, or a waker was quicker and next_p is set or about to be.
+ */
+static bool wake_self(struct m *m)
+{
+    struct p *p = NULL;
+    spin_lock(&sched.lock);
+    /* relaxed, all: under the lock. */
+    uint64_t ms = atomic_load_explicit(&sched.idle_m, memory_order_relaxed);
+    uint64_t ps = atomic_load_explicit(&sched.idle_p, memory_order_relaxed); /* relaxed: as above */
+    if ((ms & bit(m->id)) != 0 && ps != 0) {
+        bool last = m->last_p != NULL && (ps & bit(m->last_p->id)) != 0;
+        p = last ? m->last_p : sched.p[__builtin_ctzll(ps)];
+        p->status = P_RUNNING;
+        atomic_store_explicit(&sched.idle_m, ms & ~bit(m->id), memory_order_relaxed); /* relaxed: */
+        atomic_store_explicit(&sched.idle_p, ps & ~bit(p->id), memory_order_relaxed); /* relaxed: */
+    }
+    spin_unlock(&sched.lock);
+    if (p == NULL)
+        return false;
+    adopt_p(m, p);
+    spin_start(m);
+    return true;
+}
+
+/* W4. own: the P just given up, whose pinned arrivals only a holder of that P may take. */
+static bool work_in_sight(struct p *own)
+{
+    /* relaxed, all here: ordered by W3's fence; what is found is taken with its own orders. */
+    if (atomic_load_explicit(&sched.global_n, memory_order_relaxed) != 0 ||
+        atomic_load_explicit(&own->pinbox, memory_order_relaxed) != NULL) /* relaxed: as above */
+        return true;
+    for (uint32_t i = 0; i < sched.n_p; i++) {
+        struct p *p = sched.p[i];
+        if (!runq_empty(&p->runq) ||
+            atomic_load_explicit(&p->inbox, memory_order_relaxed) != NULL) /* relaxed: as above */
+            return true;
+    }
+    return false;
+}
+
+/* Everybody sleeps and nothing can wake anybody: says so and ends the run. */
+static void check_deadlock(void)
+{
+    uint64_t all = sched.n_m == 64 ? UINT64_MAX : bit(sched.n_m) - 1;
+    int64_t live = 0;
+    spin_lock(&sched.lock);
+    /* relaxed, all: under the lock, and when all are idle nobody writes. */
+    bool stuck = atomic_load_explicit(&sched.idle_m, memory_order_relaxed) == all &&
+                 sched.global_head == NULL;
+    for (uint32_t i = 0; i < sched.n_p && stuck; i++) {
+        struct p *p = sched.p[i];
+        live += p->live;
+        stuck = runq_empty(&p->runq) && p->pinned_head == NULL &&
+                atomic_load_explicit(&p->inbox, memory_order_relaxed) == NULL &&  /* relaxed: */
+                atomic_load_explicit(&p->pinbox, memory_order_relaxed) == NULL && /* relaxed: */
+                atomic_load_explicit(&p->timers.first, memory_order_relaxed) ==
+                    CLOCK_NEVER; /* relaxed: */
+    }
+    spin_unlock(&sched.lock);
+    if (stuck)
+        fatal_deadlock(live);
+}
+
+/* W5. Returns with a P. */
+static void sleep_until_woken(struct m *m)
+{
+    int64_t since = clock_ns();
+    if (m->last_p != NULL)
+        timers_arm(m, m->last_p);
+    arch_irq_disable();
+    for (;;) {
+        /* O5: acquire pairs with hand_over. */
+        struct p *p = atomic_load_explicit(&m->next_p, memory_order_acquire);
+        if (p != NULL) {
+            /* relaxed: nobody else looks until we are idle again. */
+            atomic_store_explicit(&m->next_p, NULL, memory_order_relaxed);
+            arch_irq_enable();
+            adopt_p(m, p);
+            break;
+        }
+        /* relaxed: written by this hart's own handlers, which the mask keeps out now. */
+        if (atomic_exchange_explicit(&m->self_wake, false, memory_order_relaxed)) {
+            arch_irq_enable();
+            if (wake_self(m))
+                break;
+            arch_irq_disable();
+            continue;
+        }
+        arch_wait();
+        arch_irq_enable();
+        arch_irq_disable();
+    }
+    m->idle_ns += (uint64_t)(clock_ns() - since);
+}
+
+void idle_sleep(struct m *m)
+{
+    struct p *p = m->p;
+    /* relaxed: this hart's handlers only. What they say from here on is of the time asleep. */
+    atomic_store_explicit(&m->self_wake, false, memory_order_relaxed);
+    spin_lock(&sched.lock);
+    if (sched.global_head != NULL) {
+        spin_unlock(&sched.lock);
+        return;
+    }
+    give_up_p_locked(m); /* W1 */
+    spin_unlock(&sched.lock);
+    if (m->spinning)
+        spin_stop(m);                          /* W2 */
+    atomic_thread_fence(memory_order_seq_cst); /* O3: W3, pairs with the fence in wake_idle */
+    if (work_in_sight(p)) {
+        if (wake_self(m))
+            return;
+    } else {
+        check_deadlock();
+    }
+    sleep_until_woken(m);
+}
+
+void idle_without_p(struct m *m)
+{
+    spin_lock(&sched.lock);
+    /* relaxed, both: under the lock. */
+    uint64_t ms = atomic_load_explicit(&sched.idle_m, memory_order_relaxed);
+    atomic_store_explicit(&sched.idle_m, ms | bit(m->id), memory_order_relaxed); /* relaxed: */
+    spin_unlock(&sched.lock);
+    sleep_until_woken(m);
+}

@@ -1,0 +1,36 @@
+/*
+ * idle: a hart that has found nothing, and who wakes it. See idle.c for the protocol.
+ */
+#pragma once
+#include "sched/gmp.h"
+
+/* After work was published: wakes an idle hart unless one is searching. Preemption off. */
+static inline void wake_idle(void)
+{
+    void wake_idle_slow(void);
+    /*
+     * O3: full fence between "the queue has work", before, and "is anyone idle?", after. Pairs with
+     * the fence in idle_sleep between "I am idle" and its last look at the queues: one of the two
+     * sees the other (trap 3).
+     */
+    atomic_thread_fence(memory_order_seq_cst);
+    /* relaxed: ordered by the fence. */
+    if (__builtin_expect(atomic_load_explicit(&sched.idle_p, memory_order_relaxed) != 0, 0))
+        wake_idle_slow();
+}
+
+/* May m begin to search? At most half as many search as Ps are busy. */
+bool spin_may_start(struct m *m);
+/* m searches: until spin_found, or until it goes to sleep. */
+void spin_start(struct m *m);
+/* m has found work: stops searching, and if it was the last, lets another begin. */
+void spin_found(struct m *m);
+
+/* Gives up m's P and sleeps until there is reason to look again. m holds a P when it returns. */
+void idle_sleep(struct m *m);
+
+/* A hart that starts without a P, since there are fewer Ps than harts: sleeps until it gets one. */
+void idle_without_p(struct m *m);
+
+/* p, which has got a pinned G in its pinbox, must be run by somebody. Preemption off. */
+void wake_p(struct p *p);

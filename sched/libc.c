@@ -1,0 +1,206 @@
+/*
+ * libc: newlib's view of goroutines.
+ *
+ * State. newlib keeps what a C library keeps per thread (strtok's place, asctime's buffer, errno)
+ * in a struct _reent, some hundred bytes to two kilobytes, far too much for each of a million
+ * goroutines. So a goroutine gets one when newlib first asks, and gives it back at its end. errno
+ * alone is asked for all the time: until there is a struct _reent it lives in struct g, afterwards
+ * in the struct, whose first member it is and which newlib writes directly. stdin, stdout and
+ * stderr belong to all (newlib is configured so).
+ *
+ * Locks. newlib's locks park the goroutine, never the hart: a printf may wait for another that is
+ * on its way through a slow UART. Each FILE has one, held for a whole call, so lines of different
+ * goroutines are never torn. They are recursive and belong to the goroutine, which may come back
+ * on another hart.
+ *
+ * Before main, and in the last steps of exit, there is one goroutine or none; then locks are free
+ * and cost a swap.
+ */
+#include "sched/libc.h"
+#include <errno.h>
+#include <pinion/sync.h>
+#include <pinion/time.h>
+#include <reent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/lock.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "kernel/console.h"
+#include "sched/fatal.h"
+#include "sched/proc.h"
+
+int _read(int fd, char *buf, int n);
+int _write(int fd, const char *buf, int n);
+
+/* ---- state ---- */
+
+/* For when there is no memory for a real one: shared, so its buffers may mix, but nobody dies. */
+static struct _reent spare_reent; /* all zero will do: it has no buffers of its own yet */
+
+struct _reent *__getreent(void)
+{
+    struct g *g = g_self();
+    if (__builtin_expect(g->reent != NULL, 1))
+        return g->reent;
+    /* Not malloc, which would ask for a struct _reent itself. */
+    struct _reent *r = _malloc_r(&spare_reent, sizeof(*r));
+    if (r == NULL)
+        return &spare_reent;
+    _REENT_INIT_PTR(r);
+    r->_errno = g->errno_value;
+    g->reent = r;
+    return r;
+}
+
+int *__errno(void)
+{
+    struct g *g = g_self();
+    return g->reent != NULL ? &g->reent->_errno : &g->errno_value;
+}
+
+void libc_g_exit(struct g *g)
+{
+    struct _reent *r = g->reent;
+    g->reent = NULL;
+    _reclaim_reent(r);
+    _free_r(&spare_reent, r);
+}
+
+/* ---- locks ---- */
+
+struct __lock {
+    mutex mutex;
+    uint32_t depth;
+    struct g *_Atomic owner;
+};
+
+struct __lock __lock___sinit_recursive_mutex, __lock___sfp_recursive_mutex,
+    __lock___atexit_recursive_mutex, __lock___at_quick_exit_mutex, __lock___malloc_recursive_mutex,
+    __lock___env_recursive_mutex, __lock___tz_mutex, __lock___dd_hash_mutex,
+    __lock___arc4random_mutex;
+
+/* Some of newlib's locks are made while another is held, before there is any memory to spare; one
+ * that cannot be had would be a race, so this is the one place that dies for lack of it. */
+void __retarget_lock_init(_LOCK_T *lock)
+{
+    *lock = calloc(1, sizeof(struct __lock));
+    if (*lock == NULL)
+        fatal("runtime: out of memory for a lock of the C library");
+}
+
+void __retarget_lock_init_recursive(_LOCK_T *lock)
+{
+    __retarget_lock_init(lock);
+}
+
+void __retarget_lock_close(_LOCK_T lock)
+{
+    free(lock);
+}
+
+void __retarget_lock_close_recursive(_LOCK_T lock)
+{
+    free(lock);
+}
+
+static void own(_LOCK_T lock, struct g *g)
+{
+    lock->depth = 1;
+    /* relaxed: only the owner finds itself there; others find someone else or nobody. */
+    atomic_store_explicit(&lock->owner, g, memory_order_relaxed);
+}
+
+static bool own_again(_LOCK_T lock, struct g *g)
+{
+    /* relaxed: as in own. */
+    if (atomic_load_explicit(&lock->owner, memory_order_relaxed) != g)
+        return false;
+    lock->depth++;
+    return true;
+}
+
+void __retarget_lock_acquire_recursive(_LOCK_T lock)
+{
+    struct g *g = g_self();
+    if (own_again(lock, g))
+        return;
+    mutex_lock(&lock->mutex);
+    own(lock, g);
+}
+
+int __retarget_lock_try_acquire_recursive(_LOCK_T lock)
+{
+    struct g *g = g_self();
+    if (own_again(lock, g))
+        return 1;
+    if (!mutex_try_lock(&lock->mutex))
+        return 0;
+    own(lock, g);
+    return 1;
+}
+
+void __retarget_lock_release_recursive(_LOCK_T lock)
+{
+    if (--lock->depth > 0)
+        return;
+    /* relaxed: as in own. */
+    atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
+    mutex_unlock(&lock->mutex);
+}
+
+void __retarget_lock_acquire(_LOCK_T lock)
+{
+    mutex_lock(&lock->mutex);
+}
+
+int __retarget_lock_try_acquire(_LOCK_T lock)
+{
+    return mutex_try_lock(&lock->mutex);
+}
+
+void __retarget_lock_release(_LOCK_T lock)
+{
+    mutex_unlock(&lock->mutex);
+}
+
+/* ---- the system calls that wait or end ---- */
+
+/* Polls: a line that nobody types on costs a look every 10 ms, and only while somebody reads. */
+int _read(int fd, char *buf, int n)
+{
+    if (fd != STDIN_FILENO) {
+        errno = EBADF;
+        return -1;
+    }
+    int got = 0, c;
+    while (got == 0) {
+        while (got < n && (c = console_getc()) >= 0) {
+            buf[got++] = c == '\r' ? '\n' : (char)c;
+            if (buf[got - 1] == '\n')
+                return got;
+        }
+        if (got == 0 && n > 0)
+            time_sleep(10 * MILLISECOND);
+        else
+            break;
+    }
+    return got;
+}
+
+int _write(int fd, const char *buf, int n)
+{
+    if (fd != STDOUT_FILENO && fd != STDERR_FILENO) {
+        errno = EBADF;
+        return -1;
+    }
+    preempt_off();
+    console_write(fd == STDOUT_FILENO ? CONSOLE_OUT : CONSOLE_ERR, buf, (size_t)n);
+    preempt_on();
+    return n;
+}
+
+void _exit(int status)
+{
+    sched_exit(status);
+}

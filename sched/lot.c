@@ -1,0 +1,80 @@
+/*
+ * lot: the parking lot, see lot.h.
+ *
+ * Why a table and not a queue in each object. A zeroed object is ready for use and small: a mutex
+ * is one word, and the waiting costs memory only where somebody waits. And an object may be freed
+ * as soon as the call that ended its last use has returned, by whoever was woken: so a waker must
+ * not touch the object after it has made it possible for another to finish with it. Here it
+ * changes the object's word while it holds the bucket, for the last time, and afterwards works on
+ * the bucket and the waiter only.
+ *
+ * L1  A goroutine that decides to wait does so with the bucket locked, after a look at the word;
+ *     a waker changes the word with the bucket locked. So no wake is lost between look and sleep.
+ * L2  The bucket is unlocked by the waiter's commit, its context saved: a waker that takes the
+ *     record finds a goroutine that is parked.
+ * L3  After lot_take the waiter's record is the waker's until g_ready; after that it is gone.
+ */
+#include "sched/lot.h"
+#include "sched/proc.h"
+
+static struct bucket table[SEMA_BUCKETS];
+
+struct bucket *lot_lock(const void *addr)
+{
+    struct bucket *b = &table[((uintptr_t)addr >> 3) % SEMA_BUCKETS];
+    preempt_off();
+    spin_lock(&b->lock);
+    return b;
+}
+
+void lot_unlock(struct bucket *b)
+{
+    spin_unlock(&b->lock);
+    preempt_on();
+}
+
+static struct waiter **find_addr(struct bucket *b, const void *addr)
+{
+    struct waiter **at = &b->addrs;
+    while (*at != NULL && (*at)->addr != addr)
+        at = &(*at)->next_addr;
+    return at;
+}
+
+void lot_put(struct bucket *b, struct waiter *w, bool first)
+{
+    struct waiter **at = find_addr(b, w->addr), *head = *at;
+    if (head == NULL || first) {
+        w->next = head;
+        w->last = head != NULL ? head->last : w;
+        w->next_addr = head != NULL ? head->next_addr : NULL;
+        *at = w;
+    } else {
+        w->next = NULL;
+        head->last->next = w;
+        head->last = w;
+    }
+}
+
+struct waiter *lot_take(struct bucket *b, const void *addr, bool *more)
+{
+    struct waiter **at = find_addr(b, addr), *w = *at;
+    *more = false;
+    if (w == NULL)
+        return NULL;
+    struct waiter *second = w->next;
+    if (second == NULL) {
+        *at = w->next_addr;
+    } else {
+        second->last = w->last;
+        second->next_addr = w->next_addr;
+        *at = second;
+        *more = true;
+    }
+    return w;
+}
+
+void lot_park(struct bucket *b, enum wait_reason reason)
+{
+    g_park(park_unlock, &b->lock, reason);
+}

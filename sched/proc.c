@@ -1,0 +1,402 @@
+/*
+ * proc: which goroutine runs next, and where one that becomes runnable goes.
+ *
+ * Go's scheduler, read aloud: a hart with a P runs the goroutine in runnext, else the oldest of
+ * its own queue, else a batch of the global queue, else half of another P's queue, else it sleeps.
+ * Every GLOBAL_TICK-th time it looks at the global queue first and lets its ring go before
+ * runnext, so that neither a busy ring nor two goroutines that keep waking each other starve
+ * anyone.
+ *
+ * How a goroutine leaves its hart. All ways go through arch/: arch_park saves the callee-saved
+ * registers into the G and continues on the hart's scheduler stack, which holds nothing: every
+ * visit starts at its top. There a commit makes the G findable, and sched_next picks another and
+ * resumes it. So a switch saves one set of registers and loads one, as a switch from goroutine to
+ * goroutine must, and yet no code ever runs on the stack of a G that others can already see (trap
+ * 5), nor on that of a G that has died (trap 7). We tried on paper the other way, in which the next
+ * goroutine runs the commit on its own stack: it saves no instruction, needs the next one to be
+ * known before the old one is out of the way, and lets a queue look empty while the yielding G is
+ * in no queue: a hart that goes idle in that moment is not woken for it.
+ *
+ * Yield, the commonest switch, publishes first and picks afterwards as well, but without a visit
+ * to the scheduler stack: arch_yield does both in registers.
+ *
+ * Pinned goroutines (go_with's affinity) never enter a ring, so that thieves need no look at what
+ * they take. They have a queue of their own per P, which takes turns with the ring, and a pinbox
+ * to arrive in from other harts. ATTN_PINNED keeps the P on the slow path while one is about.
+ */
+#include "sched/proc.h"
+#include <pinion/go.h>
+#include <pinion/runtime.h>
+#include "kernel/clock.h"
+#include "sched/g.h"
+#include "sched/idle.h"
+#include "sched/runq.h"
+#include "sched/timer.h"
+
+struct sched sched;
+
+/* ---- the global queue ---- */
+
+void global_put_batch(struct g *first, struct g *last, uint32_t n)
+{
+    spin_lock(&sched.lock);
+    last->link = NULL;
+    if (sched.global_tail != NULL)
+        sched.global_tail->link = first;
+    else
+        sched.global_head = first;
+    sched.global_tail = last;
+    /* relaxed: under the lock; readers without it only decide whether to take it. */
+    atomic_fetch_add_explicit(&sched.global_n, n, memory_order_relaxed);
+    spin_unlock(&sched.lock);
+}
+
+static struct g *global_pop_locked(void)
+{
+    struct g *g = sched.global_head;
+    if (g == NULL)
+        return NULL;
+    sched.global_head = g->link;
+    if (sched.global_head == NULL)
+        sched.global_tail = NULL;
+    /* relaxed: as in global_put_batch. */
+    atomic_fetch_sub_explicit(&sched.global_n, 1, memory_order_relaxed);
+    return g;
+}
+
+/* Takes up to max, runs the first and queues the others; the ring has room for a batch. */
+static struct g *global_get(struct p *p, uint32_t max)
+{
+    /* relaxed: a moment old is good enough: idle.c looks again under the lock. */
+    if (atomic_load_explicit(&sched.global_n, memory_order_relaxed) == 0)
+        return NULL;
+    spin_lock(&sched.lock);
+    /* relaxed: under the lock. */
+    uint32_t size = atomic_load_explicit(&sched.global_n, memory_order_relaxed);
+    uint32_t n = size / sched.n_p + 1;
+    n = n < size ? n : size;
+    n = n < max ? n : max;
+    struct g *g = global_pop_locked();
+    p->count.global_gets += n;
+    for (uint32_t i = 1; i < n; i++)
+        runq_put(&p->runq, global_pop_locked());
+    spin_unlock(&sched.lock);
+    return g;
+}
+
+/* ---- where a runnable G goes ---- */
+
+static void pinned_put(struct p *p, struct g *g)
+{
+    g->link = NULL;
+    if (p->pinned_tail != NULL)
+        p->pinned_tail->link = g;
+    else
+        p->pinned_head = g;
+    p->pinned_tail = g;
+    /* relaxed: the owner's own word to itself; atomic only because others set other bits. */
+    atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
+}
+
+static struct g *pinned_get(struct p *p)
+{
+    struct g *g = p->pinned_head;
+    if (g != NULL) {
+        p->pinned_head = g->link;
+        if (p->pinned_head == NULL)
+            p->pinned_tail = NULL;
+    }
+    return g;
+}
+
+/* The P among those g may use that it should go to from p: p itself, an idle one, or any. */
+static struct p *pinned_home(struct p *p, struct g *g)
+{
+    uint64_t in_use = sched.n_p == 64 ? UINT64_MAX : (UINT64_C(1) << sched.n_p) - 1;
+    uint64_t may = g->affinity & in_use;
+    if (may == 0 || (may >> p->id & 1) != 0)
+        return p;
+    /* relaxed: a preference only. */
+    uint64_t idle = may & atomic_load_explicit(&sched.idle_p, memory_order_relaxed);
+    return sched.p[__builtin_ctzll(idle != 0 ? idle : may)];
+}
+
+static void enqueue_pinned(struct p *p, struct g *g)
+{
+    struct p *home = pinned_home(p, g);
+    if (home == p) {
+        pinned_put(p, g);
+        return;
+    }
+    inbox_put(home, &home->pinbox, g);
+    wake_p(home);
+}
+
+static void enqueue_tail(struct p *p, struct g *g)
+{
+    if (g->flags & GF_PINNED)
+        enqueue_pinned(p, g);
+    else
+        runq_put_tail(p, g);
+}
+
+void g_ready(struct g *g)
+{
+    struct p *p = g_self()->m->p;
+    ASSERT(g->status == G_WAITING, "g_ready: goroutine is not waiting");
+    g->status = G_RUNNABLE;
+    if (g->flags & GF_PINNED)
+        enqueue_pinned(p, g);
+    else
+        runq_put_next(p, g);
+    wake_idle();
+}
+
+void g_ready_tail(struct g *g)
+{
+    struct p *p = g_self()->m->p;
+    ASSERT(g->status == G_WAITING, "g_ready_tail: goroutine is not waiting");
+    g->status = G_RUNNABLE;
+    enqueue_tail(p, g);
+    wake_idle();
+}
+
+void sched_spawn(struct p *p, struct g *g)
+{
+    if (g->flags & GF_PINNED)
+        enqueue_pinned(p, g);
+    else
+        runq_put_next(p, g);
+    wake_idle();
+}
+
+/* ---- picking ---- */
+
+/* What interrupts and other harts have left for this P; mostly nothing. */
+static void attend(struct p *p)
+{
+    /* O4: acquire pairs with the release in inbox_put: a bit cleared here means its push is seen
+     * below, and a push after this sets the bit again (trap 1: clear first, look afterwards). */
+    uint32_t bits = atomic_exchange_explicit(&p->attention, 0, memory_order_acquire);
+    if (bits & ATTN_INBOX) {
+        struct g *g = inbox_take(&p->inbox);
+        for (struct g *rest; g != NULL; g = rest) {
+            rest = g->link;
+            runq_put_tail(p, g);
+        }
+        g = inbox_take(&p->pinbox);
+        for (struct g *rest; g != NULL; g = rest) {
+            rest = g->link;
+            pinned_put(p, g);
+        }
+    }
+    if (bits & ATTN_TIMER)
+        timers_run(p, clock_ns());
+    if (p->pinned_head != NULL)
+        /* relaxed: as in pinned_put. */
+        atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
+}
+
+/* The GLOBAL_TICK-th schedule: the global queue, then the ring, go before runnext. */
+static struct g *pick_fair(struct p *p)
+{
+    p->tick = GLOBAL_TICK + 1; /* sched_run counts this schedule too */
+    p->refills++;
+    struct g *g = global_get(p, 1);
+    return g != NULL ? g : runq_get(&p->runq);
+}
+
+/* The next of this P's own, or NULL. */
+static struct g *pick_local(struct p *p)
+{
+    struct g *g = NULL;
+    /* relaxed: attend acquires when a bit is set; one set a moment later is seen next time. */
+    if (__builtin_expect(atomic_load_explicit(&p->attention, memory_order_relaxed) != 0, 0)) {
+        attend(p);
+        p->pinned_turn = !p->pinned_turn;
+        if (p->pinned_turn)
+            g = pinned_get(p);
+    }
+    if (g == NULL && p->tick == 1)
+        g = pick_fair(p);
+    if (g == NULL)
+        g = runq_take_next(&p->runq);
+    if (g == NULL)
+        g = runq_get(&p->runq);
+    if (g == NULL)
+        g = pinned_get(p);
+    return g;
+}
+
+/* A number below n; each P has its own sequence (xorshift). */
+static uint32_t p_random(struct p *p, uint32_t n)
+{
+    p->rng ^= p->rng << 13;
+    p->rng ^= p->rng >> 7;
+    p->rng ^= p->rng << 17;
+    return (uint32_t)((p->rng >> 32) * n >> 32);
+}
+
+static uint32_t gcd(uint32_t a, uint32_t b)
+{
+    return b == 0 ? a : gcd(b, a % b);
+}
+
+/* A random step that reaches every one of n Ps: one that shares no factor with n. */
+static uint32_t random_step(struct p *p, uint32_t n)
+{
+    uint32_t step;
+    do
+        step = 1 + p_random(p, n);
+    while (gcd(step, n) != 1);
+    return step;
+}
+
+/* One look at one victim. Its inbox is taken whole: whoever fed it may be unable to serve it. */
+static struct g *steal_from(struct p *p, struct p *victim, bool last)
+{
+    uint32_t n;
+    struct g *g = runq_steal(p, victim, last, &n);
+    if (g == NULL && last) {
+        timers_run_others(p, victim);
+        struct g *in = inbox_take(&victim->inbox);
+        for (n = 0; in != NULL; n++) {
+            struct g *rest = in->link;
+            runq_put_tail(p, in);
+            in = rest;
+        }
+        g = pick_local(p);
+    }
+    if (g != NULL && n > 0) {
+        p->count.steals++;
+        p->count.stolen_gs += n;
+    }
+    return g;
+}
+
+static struct g *steal(struct p *p)
+{
+    for (int round = 0; round < STEAL_ROUNDS; round++) {
+        uint32_t n = sched.n_p, at = p_random(p, n), step = random_step(p, n);
+        for (uint32_t i = 0; i < n; i++, at = (at + step) % n) {
+            struct p *victim = sched.p[at];
+            if (victim == p)
+                continue;
+            struct g *g = steal_from(p, victim, round == STEAL_ROUNDS - 1);
+            if (g != NULL)
+                return g;
+        }
+    }
+    return NULL;
+}
+
+/* Nothing local: global queue, timers, other Ps, sleep; until there is one. */
+static struct g *find_runnable(struct m *m)
+{
+    for (;;) {
+        struct p *p = m->p;
+        timers_run(p, clock_ns());
+        struct g *g = pick_local(p);
+        if (g == NULL)
+            g = global_get(p, GLOBAL_BATCH);
+        if (g == NULL && (m->spinning || spin_may_start(m))) {
+            spin_start(m);
+            g = steal(p);
+        }
+        if (g != NULL)
+            return g;
+        idle_sleep(m);
+    }
+}
+
+static _Noreturn void sched_run(struct m *m, struct g *g)
+{
+    ASSERT(g->status == G_RUNNABLE, "sched_run: goroutine is not runnable");
+    if (__builtin_expect(g->flags & GF_PINNED, 0))
+        /* relaxed: as in pinned_put; keeps its yields on the slow path. */
+        atomic_fetch_or_explicit(&m->p->attention, ATTN_PINNED, memory_order_relaxed);
+    m->p->tick--;
+    g->m = m;
+    g->status = G_RUNNING;
+    g->preempt_off = 0;
+    arch_resume(g_tp(g));
+}
+
+_Noreturn void sched_next(struct m *m)
+{
+    struct g *g = pick_local(m->p);
+    if (__builtin_expect(g == NULL, 0))
+        g = find_runnable(m);
+    if (__builtin_expect(m->spinning, 0))
+        spin_found(m);
+    sched_run(m, g);
+}
+
+/* ---- leaving ---- */
+
+void g_park(park_commit *commit, void *arg, enum wait_reason reason)
+{
+    struct g *g = g_self();
+    ASSERT(g->preempt_off == 1, "g_park: preemption is not off exactly once");
+    g->wait_reason = (uint8_t)reason;
+    g->status = G_WAITING;
+    arch_park(commit, arg, &g->m->hart);
+}
+
+void park_unlock(void *arg, struct arch_hart *hart)
+{
+    spin_unlock(arg);
+    sched_next((struct m *)hart);
+}
+
+static void yield_commit(void *arg, struct arch_hart *hart)
+{
+    struct m *m = (struct m *)hart;
+    enqueue_tail(m->p, arg);
+    sched_next(m);
+}
+
+/* arch_yield lost the race for the goroutine it had chosen; its own is in the ring already. */
+static void yield_lost(void *unused, struct arch_hart *hart)
+{
+    (void)unused;
+    sched_next((struct m *)hart);
+}
+
+static __attribute__((noinline)) void gosched_slow(struct g *g, struct p *p)
+{
+    /* relaxed: whoever comes a moment later is seen at the next yield. */
+    if (runq_len(&p->runq) == 0 && p->pinned_head == NULL &&
+        atomic_load_explicit(&p->attention, memory_order_relaxed) == 0 &&
+        atomic_load_explicit(&sched.global_n, memory_order_relaxed) == 0) {
+        g->status = G_RUNNING;
+        g->preempt_off = 0;
+        return;
+    }
+    arch_park(yield_commit, g, &g->m->hart);
+}
+
+HOT void runtime_gosched(void)
+{
+    struct g *g = g_self();
+    g->status = G_RUNNABLE;
+    g->preempt_off = 1;
+    struct m *m = g->m;
+    struct p *p = m->p;
+    /* O2: acquire pairs with takers' release of head: the slot at tail is free to write. */
+    uint32_t h = atomic_load_explicit(&p->runq.ring.head, memory_order_acquire);
+    /* relaxed: the owner's own tail, and hints whose owner comes back to them. */
+    uint32_t t = atomic_load_explicit(&p->runq.ring.tail, memory_order_relaxed);
+    if (__builtin_expect(atomic_load_explicit(&p->attention, memory_order_relaxed) != 0 ||
+                             atomic_load_explicit(&p->runq.next, memory_order_relaxed) != NULL ||
+                             p->tick == 1 || h == t || t - h >= RUNQ_SIZE,
+                         0)) {
+        gosched_slow(g, p);
+        return;
+    }
+    p->tick--;
+    /* relaxed: own slots; the new one is published by arch_yield (O1). */
+    struct g *next = atomic_load_explicit(&p->runq.slot[h % RUNQ_SIZE], memory_order_relaxed);
+    atomic_store_explicit(&p->runq.slot[t % RUNQ_SIZE], g, memory_order_relaxed); /* relaxed: too */
+    arch_yield(g_tp(next), &m->hart, &p->runq.ring, h, t + 1, yield_lost);
+}

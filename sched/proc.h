@@ -1,0 +1,62 @@
+/*
+ * proc: the scheduler: making goroutines runnable, picking the next, going idle, waking.
+ */
+#pragma once
+#include "sched/gmp.h"
+
+/*
+ * Preemption off, for the running goroutine: between the two its M and P stay what they are.
+ * Nests. A plain byte: only the goroutine itself, and interrupts on its own hart, look at it.
+ */
+static inline struct m *preempt_off(void)
+{
+    struct g *g = g_self();
+    g->preempt_off++;
+    atomic_signal_fence(
+        memory_order_seq_cst); /* order: for interrupts on this hart: before what follows */
+    return g->m;
+}
+
+static inline void preempt_on(void)
+{
+    atomic_signal_fence(
+        memory_order_seq_cst); /* order: for interrupts on this hart: after what came before */
+    g_self()->preempt_off--;
+}
+
+/* What a goroutine does for last before another runs: see g_park. */
+typedef void park_commit(void *arg, struct arch_hart *hart);
+
+/*
+ * Parks the running goroutine for `reason`. Preemption is off (once) when called and on when it
+ * returns, made ready by g_ready; the hart may be another then. commit runs on the scheduler's
+ * stack after the goroutine's context is saved; it must make the goroutine reachable for its waker
+ * (by unlocking what the waker must lock, for instance) and end with sched_next. From that moment
+ * the goroutine may run again elsewhere: commit reads nothing of it afterwards.
+ */
+void g_park(park_commit *commit, void *arg, enum wait_reason reason);
+/* The commonest commit: arg is a struct spin * to unlock. */
+park_commit park_unlock;
+
+/*
+ * Makes a waiting G runnable, to run next on this P. The caller has preemption off or is on a
+ * scheduler stack with a P, and holds what protects the G's waiting (see struct g's table).
+ */
+void g_ready(struct g *g);
+/* As g_ready, but at the tail of the queue. */
+void g_ready_tail(struct g *g);
+
+/* A new G becomes runnable on p, the caller's P; preemption off. */
+void sched_spawn(struct p *p, struct g *g);
+
+/* Ends the scheduler's turn: picks a G for this M and runs it. On the scheduler stack, with a P. */
+_Noreturn void sched_next(struct m *m);
+
+/* Puts n Gs linked by link, first … last, on the global queue. */
+void global_put_batch(struct g *first, struct g *last, uint32_t n);
+
+/* Schedules on p so far. */
+static inline uint64_t p_switches(const struct p *p)
+{
+    return (uint64_t)p->refills * GLOBAL_TICK + GLOBAL_TICK - p->tick;
+}

@@ -1,0 +1,201 @@
+/*
+ * runq: the parts of a P's queue that are too long to be inline, see runq.h for the picture.
+ *
+ * Why a ring with a compare-and-swap on head for the owner too, not a Chase-Lev deque: the owner
+ * must take the oldest, not the newest, or a goroutine that spawns starves the rest. Then owner
+ * and thieves meet at the same end, every take is one compare-and-swap, and a thief may take many
+ * at once: it copies the slots first and moves head over all of them afterwards (R2).
+ *
+ * Stealing half, told as a protocol between thief T and owner O:
+ *
+ *   T1  h = head (acquire)                  later reads are not before this one
+ *   T2  t = tail (acquire, O1)              slots [h, t) and the Gs in them are visible
+ *   T3  n = (t - h) - (t - h) / 2           the oldest half, rounded up
+ *   T4  copy slots [h, h + n)
+ *   T5  head: h -> h + n by CAS (release, O2) fails if O or another thief took one: from T1
+ *
+ * O may fill slots only up to head + RUNQ_SIZE, so between T4 and T5 a copied slot is rewritten
+ * only if head has moved, and then T5 fails. n > RUNQ_SIZE / 2 means that T1 and T2 saw different
+ * times (R3).
+ *
+ * runnext is a pointer by itself. The owner exchanges it on each put; a thief takes it only in its
+ * last round, only when the ring is empty, and only after giving the owner RUNNEXT_GRACE_NS to
+ * run it: mostly it is the other half of a conversation and about to run right there.
+ *
+ * The inbox is a stack of Gs pushed with one compare-and-swap by anyone, at any instruction, and
+ * taken whole by an exchange; taking whole, it knows no ABA. It is reversed when taken, so that it
+ * is first in, first out.
+ */
+#include "sched/runq.h"
+#include "kernel/clock.h"
+#include "sched/proc.h"
+
+uint32_t runq_len(struct runq *q)
+{
+    /* relaxed: a number for people. */
+    uint32_t h = atomic_load_explicit(&q->ring.head, memory_order_relaxed);
+    uint32_t t = atomic_load_explicit(&q->ring.tail, memory_order_relaxed); /* relaxed: as above */
+    uint32_t next = atomic_load_explicit(&q->next, memory_order_relaxed) != NULL; /* relaxed: too */
+    return (t - h <= RUNQ_SIZE ? t - h : 0) + next;
+}
+
+/*
+ * A G may move from runnext to the ring while we look (the owner kicks it out), so reading one
+ * after the other could miss it. tail moves with each such kick: if it stood still around the read
+ * of runnext, all three were seen as of one moment.
+ */
+bool runq_empty(struct runq *q)
+{
+    for (;;) {
+        /* order: acquire keeps the three reads in this order. */
+        uint32_t h = atomic_load_explicit(&q->ring.head, memory_order_acquire);
+        uint32_t t =
+            atomic_load_explicit(&q->ring.tail, memory_order_acquire);         /* order: as above */
+        struct g *next = atomic_load_explicit(&q->next, memory_order_acquire); /* order: as above */
+        /* relaxed: ordered by the acquires before it. */
+        if (t == atomic_load_explicit(&q->ring.tail, memory_order_relaxed))
+            return h == t && next == NULL;
+    }
+}
+
+/* Moves half of the full ring and g to the global queue. false: a thief made room meanwhile. */
+static bool runq_overflow(struct p *p, struct g *g)
+{
+    struct runq *q = &p->runq;
+    struct g *batch[RUNQ_SIZE / 2 + 1];
+    /* O2: acquire as in runq_put. */
+    uint32_t h = atomic_load_explicit(&q->ring.head, memory_order_acquire);
+    /* relaxed: the owner's own. */
+    uint32_t n = (atomic_load_explicit(&q->ring.tail, memory_order_relaxed) - h) / 2;
+    if (n != RUNQ_SIZE / 2)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        /* relaxed: own stores. */
+        batch[i] = atomic_load_explicit(&q->slot[(h + i) % RUNQ_SIZE], memory_order_relaxed);
+    /* O2: release as in runq_get. relaxed: a failure took nothing. */
+    if (!atomic_compare_exchange_strong_explicit(&q->ring.head, &h, h + n, memory_order_release,
+                                                 memory_order_relaxed))
+        return false;
+    batch[n] = g;
+    for (uint32_t i = 0; i < n; i++)
+        batch[i]->link = batch[i + 1];
+    batch[n]->link = NULL;
+    global_put_batch(batch[0], batch[n], n + 1);
+    return true;
+}
+
+void runq_put_tail(struct p *p, struct g *g)
+{
+    while (!runq_put(&p->runq, g))
+        if (runq_overflow(p, g))
+            return;
+}
+
+void runq_put_next(struct p *p, struct g *g)
+{
+    /* O1: release: a thief that takes g from runnext by its acquiring exchange sees its context. */
+    struct g *kicked = atomic_exchange_explicit(&p->runq.next, g, memory_order_release);
+    if (kicked != NULL)
+        runq_put_tail(p, kicked);
+}
+
+/* Copies the oldest half of victim's ring into mine's free slots from tail t on, T1 to T5. */
+static uint32_t runq_grab(struct runq *mine, uint32_t at, struct runq *victim)
+{
+    for (;;) {
+        /* order: acquire: T1 before T2; it also pairs with takers' release so that n is sane. */
+        uint32_t h = atomic_load_explicit(&victim->ring.head, memory_order_acquire);
+        /* O1: acquire pairs with the release of tail in runq_put and arch_yield. */
+        uint32_t t = atomic_load_explicit(&victim->ring.tail, memory_order_acquire);
+        uint32_t n = (t - h) - (t - h) / 2;
+        if (n == 0)
+            return 0;
+        if (n > RUNQ_SIZE / 2)
+            continue;
+        for (uint32_t i = 0; i < n; i++) {
+            /* relaxed: ordered by O1 before and by the swap after. */
+            struct g *g =
+                atomic_load_explicit(&victim->slot[(h + i) % RUNQ_SIZE], memory_order_relaxed);
+            /* relaxed: published by our own tail. */
+            atomic_store_explicit(&mine->slot[(at + i) % RUNQ_SIZE], g, memory_order_relaxed);
+        }
+        /* O2: release: the copies are made before the owner may reuse the slots; acquire is had
+         * at T1 and T2. relaxed: a failure starts over. */
+        if (atomic_compare_exchange_strong_explicit(&victim->ring.head, &h, h + n,
+                                                    memory_order_release, memory_order_relaxed))
+            return n;
+    }
+}
+
+/* Gives the owner time to run its runnext; false: it did, or work came up meanwhile. */
+static bool runnext_left_alone(struct p *victim, struct g *g)
+{
+    int64_t until = clock_ns() + RUNNEXT_GRACE_NS;
+    for (unsigned n = 0; clock_ns() < until; n++) {
+        /* relaxed: a hint; the exchange decides. */
+        if (atomic_load_explicit(&victim->runq.next, memory_order_relaxed) != g)
+            return false;
+        arch_relax(0);
+    }
+    return true;
+}
+
+static struct g *runnext_steal(struct p *victim)
+{
+    /* relaxed: a hint; the exchange decides. */
+    struct g *g = atomic_load_explicit(&victim->runq.next, memory_order_relaxed);
+    if (g == NULL || !runnext_left_alone(victim, g))
+        return NULL;
+    /* O1: acquire pairs with the release in runq_put_next. relaxed: a failure took nothing. */
+    if (!atomic_compare_exchange_strong_explicit(&victim->runq.next, &g, NULL, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return NULL;
+    return g;
+}
+
+struct g *runq_steal(struct p *mine, struct p *victim, bool runnext, uint32_t *n)
+{
+    struct runq *q = &mine->runq;
+    /* relaxed: the owner's own. */
+    uint32_t t = atomic_load_explicit(&q->ring.tail, memory_order_relaxed);
+    *n = runq_grab(q, t, &victim->runq);
+    if (*n == 0) {
+        struct g *g = runnext ? runnext_steal(victim) : NULL;
+        *n = g != NULL;
+        return g;
+    }
+    /* relaxed: own store. The newest of the catch runs, the others queue. */
+    struct g *g = atomic_load_explicit(&q->slot[(t + *n - 1) % RUNQ_SIZE], memory_order_relaxed);
+    if (*n > 1)
+        /* O1: release pairs with the next thief's acquire of tail. */
+        atomic_store_explicit(&q->ring.tail, t + *n - 1, memory_order_release);
+    return g;
+}
+
+void inbox_put(struct p *p, struct g *_Atomic *box, struct g *g)
+{
+    /* relaxed: a first guess for the swap. */
+    struct g *top = atomic_load_explicit(box, memory_order_relaxed);
+    do {
+        g->link = top;
+        /* O4: release pairs with inbox_take's acquire: g's fields and link. relaxed: try again. */
+    } while (!atomic_compare_exchange_weak_explicit(box, &top, g, memory_order_release,
+                                                    memory_order_relaxed));
+    /* O4: release: the bit is set after the push, so an owner that clears the bit (acquire) and
+     * then takes the inbox takes this push. */
+    atomic_fetch_or_explicit(&p->attention, ATTN_INBOX, memory_order_release);
+}
+
+struct g *inbox_take(struct g *_Atomic *box)
+{
+    /* O4: acquire pairs with inbox_put's release. */
+    struct g *g = atomic_exchange_explicit(box, NULL, memory_order_acquire);
+    struct g *first = NULL;
+    while (g != NULL) {
+        struct g *older = g->link;
+        g->link = first;
+        first = g;
+        g = older;
+    }
+    return first;
+}

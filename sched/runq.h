@@ -1,0 +1,100 @@
+/*
+ * runq: a P's run queue: the ring, runnext and the inbox.
+ *
+ *          head                     tail
+ *           │ oldest                 │ next free
+ *     ┌───┬─▼─┬───┬───┬───┬───┬───┬──▼┬───┐        ┌─────────┐
+ *     │   │ a │ b │ c │ d │ e │ f │   │   │        │ runnext │ jumps the queue
+ *     └───┴───┴───┴───┴───┴───┴───┴───┴───┘        └─────────┘
+ *       thieves and the owner take here │ only the owner puts here
+ *
+ * head and tail are free-running 32-bit numbers; slot i is slot[i % RUNQ_SIZE]; tail - head is the
+ * length, also when either has wrapped.
+ *
+ * R1  Only the owner writes tail and the slots in [tail, head + RUNQ_SIZE).
+ * R2  head moves only by compare-and-swap, from the value that the taker read before it read the
+ *     slots it takes. A swap that succeeds proves that the slots were still its own to take: no
+ *     one reuses a slot before head has passed it. (The number would have to wrap through 2^32
+ *     takes between a thief's read and its swap to fool it.)
+ * R3  0 ≤ tail - head ≤ RUNQ_SIZE in the owner's eyes. A thief that reads head, then tail, may see
+ *     more, when both moved in between; it looks again.
+ *
+ * Orders: O1, tail's release after the slot (and the G's context) is written, pairs with a taker's
+ * acquire of tail. O2, head's release by a taker after it has read the slots, pairs with the
+ * owner's acquire of head before it writes a slot again.
+ */
+#pragma once
+#include "sched/gmp.h"
+
+/* Owner. Puts g at the tail; false: the ring is full and nothing has happened. */
+static inline bool runq_put(struct runq *q, struct g *g)
+{
+    /* O2: acquire pairs with the release of runq_get and runq_grab: their reads of the slot are done. */
+    uint32_t h = atomic_load_explicit(&q->ring.head, memory_order_acquire);
+    /* relaxed: the owner alone writes tail. */
+    uint32_t t = atomic_load_explicit(&q->ring.tail, memory_order_relaxed);
+    if (__builtin_expect(t - h >= RUNQ_SIZE, 0))
+        return false;
+    /* relaxed: published by tail below. */
+    atomic_store_explicit(&q->slot[t % RUNQ_SIZE], g, memory_order_relaxed);
+    /* O1: release pairs with the acquire of tail in runq_grab. */
+    atomic_store_explicit(&q->ring.tail, t + 1, memory_order_release);
+    return true;
+}
+
+/* Owner. The oldest, or NULL. */
+static inline struct g *runq_get(struct runq *q)
+{
+    /* relaxed: the owner wrote these slots itself; the swap below orders against thieves. */
+    uint32_t h = atomic_load_explicit(&q->ring.head, memory_order_relaxed);
+    for (;;) {
+        /* relaxed: the owner alone writes tail. */
+        if (h == atomic_load_explicit(&q->ring.tail, memory_order_relaxed))
+            return NULL;
+        /* relaxed: own store. */
+        struct g *g = atomic_load_explicit(&q->slot[h % RUNQ_SIZE], memory_order_relaxed);
+        /* O2: release: our read of the slot is done before a later owner of this P, which acquires
+         * head in runq_put, may write it. relaxed: on failure only the number matters. */
+        if (atomic_compare_exchange_weak_explicit(&q->ring.head, &h, h + 1, memory_order_release,
+                                                  memory_order_relaxed))
+            return g;
+    }
+}
+
+/* Anyone. Goroutines queued, runnext too; a moment old. */
+uint32_t runq_len(struct runq *q);
+/* Anyone. Nothing in ring or runnext at one moment during the call. */
+bool runq_empty(struct runq *q);
+
+/*
+ * Owner. g runs next; who was to run next goes to the tail. Full: half of the ring and that one
+ * move to the global queue.
+ */
+void runq_put_next(struct p *p, struct g *g);
+/* Owner. At the tail; full: half of the ring and g move to the global queue in one lock hold. */
+void runq_put_tail(struct p *p, struct g *g);
+/* Owner. Takes runnext. */
+static inline struct g *runq_take_next(struct runq *q)
+{
+    /* relaxed: mostly empty, then no exchange is needed; it is our own slot to fill. */
+    if (atomic_load_explicit(&q->next, memory_order_relaxed) == NULL)
+        return NULL;
+    /* relaxed: the owner put it there itself, or took the P over by an acquire; a thief only ever
+     * empties it. */
+    return atomic_exchange_explicit(&q->next, NULL, memory_order_relaxed);
+}
+
+/*
+ * A thief, owner of `mine`. Moves the oldest half (rounded up) of victim's ring to its own, empty,
+ * ring and returns one of them to run; *n is how many came. With runnext set an otherwise empty
+ * victim's runnext is taken. NULL: nothing there.
+ */
+struct g *runq_steal(struct p *mine, struct p *victim, bool runnext, uint32_t *n);
+
+/*
+ * Anyone, interrupt handlers too. Pushes g on box, p's inbox or pinbox, and sets p's attention; it
+ * runs when p's owner, or for the inbox a thief, next looks.
+ */
+void inbox_put(struct p *p, struct g *_Atomic *box, struct g *g);
+/* All of it, oldest first, linked by link. */
+struct g *inbox_take(struct g *_Atomic *box);

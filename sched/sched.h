@@ -1,0 +1,22 @@
+/*
+ * sched: what boot needs of the scheduler: bringing it up, and letting harts in.
+ */
+#pragma once
+#include <stdint.h>
+
+struct m;
+
+/*
+ * Boot, on the first hart, memory ready: makes an M with its stacks and a P for each of n harts,
+ * number i for the machine's hart i. 0, or -1: no memory.
+ */
+int sched_init(unsigned n, const uint64_t hwid[], uintptr_t root);
+/* The M made for the machine's hart i. */
+struct m *sched_hart(unsigned i);
+/* An M whose hart did not come up is left out; the rest are numbered anew. Then gomaxprocs (0: all
+ * that came up). Before any hart is let in. */
+void sched_settle(uint64_t up, unsigned gomaxprocs);
+/* The hart of m begins to run goroutines. On its scheduler stack, interrupts masked. */
+_Noreturn void sched_start(struct m *m);
+/* Queues fn(arg) as goroutine 1, for m to run. */
+void sched_main(struct m *m, void (*fn)(void *), void *arg);

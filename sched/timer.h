@@ -1,0 +1,32 @@
+/*
+ * timer: each P's timers, a 4-ary heap by time.
+ *
+ * Anyone with preemption off, or on a scheduler stack, may call these. A node belongs to the
+ * caller and must stay where it is until it has fired or timer_del has returned true.
+ */
+#pragma once
+#include "sched/gmp.h"
+
+struct timer_node {
+    /* Called once, on a scheduler stack that has a P, with no lock held, at or after its time.
+     * The node is the caller's again when it begins. */
+    void (*fire)(struct timer_node *);
+    void *arg;
+    struct p *p;    /* whose heap it is in; set by timer_add */
+    uint32_t index; /* where in the heap; TIMER_NOT_QUEUED */
+};
+#define TIMER_NOT_QUEUED UINT32_MAX
+
+/* Queues t on this P for time `when` (ns since boot). false: no memory, nothing has happened. */
+bool timer_add(struct timer_node *t, int64_t when);
+/* Takes t back. false: it has fired or is about to. */
+bool timer_del(struct timer_node *t);
+
+/* Fires what is due on p, of which the caller is the owner, and arms the hart for the rest. */
+void timers_run(struct p *p, int64_t now);
+/* Fires what is due on victim; goroutines that it readies come to p, the caller's. */
+void timers_run_others(struct p *p, struct p *victim);
+/* Arms m's comparator for p's earliest timer, unless it fires before that anyway. */
+void timers_arm(struct m *m, struct p *p);
+/* The timer interrupt of m. */
+void timers_interrupt(struct m *m);

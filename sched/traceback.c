@@ -1,0 +1,132 @@
+/*
+ * traceback: a goroutine's state and its frames as text.
+ *
+ *     goroutine 7 [sleep]:
+ *     time_sleep+0x64
+ *     worker+0x2e
+ *     created by main+0x5a in goroutine 1 (named "worker")
+ *
+ * A waiting goroutine is walked from its saved context, a running one from the frame that its
+ * hart's trap left when it halted. Each frame must lie in the goroutine's own stack, above the
+ * last; a corrupted chain prints short, not wrong.
+ */
+#include "sched/traceback.h"
+#include "kernel/console.h"
+#include "kernel/symbols.h"
+#include "sched/g.h"
+
+#define FRAMES_MAX 64
+
+static const char *const wait_names[WAIT_REASONS] = {
+    [WAIT_NONE] = "waiting",
+    [WAIT_SLEEP] = "sleep",
+    [WAIT_MUTEX] = "sync.Mutex.Lock",
+    [WAIT_RWMUTEX_R] = "sync.RWMutex.RLock",
+    [WAIT_RWMUTEX_W] = "sync.RWMutex.Lock",
+    [WAIT_WAITGROUP] = "sync.WaitGroup.Wait",
+    [WAIT_SEMACQUIRE] = "semacquire",
+    [WAIT_CHAN_RECV] = "chan receive",
+    [WAIT_CHAN_SEND] = "chan send",
+    [WAIT_CHAN_RECV_NIL] = "chan receive (nil chan)",
+    [WAIT_CHAN_SEND_NIL] = "chan send (nil chan)",
+    [WAIT_SELECT] = "select",
+    [WAIT_SELECT_NONE] = "select (no cases)",
+    [WAIT_COND] = "sync.Cond.Wait",
+};
+
+static const char *state_name(const struct g *g)
+{
+    switch (g->status) {
+    case G_RUNNABLE: return "runnable";
+    case G_RUNNING: return "running";
+    case G_SYSCALL: return "syscall";
+    case G_WAITING: return g->wait_reason < WAIT_REASONS ? wait_names[g->wait_reason] : "waiting";
+    default: return "?";
+    }
+}
+
+/* back: pc is a return address, so the call lies before it. */
+static void print_pc(uintptr_t pc, bool back)
+{
+    uintptr_t off;
+    const char *name = symbol_find(back ? pc - 1 : pc, &off);
+    if (name != NULL)
+        kprintf("%s+0x%lx (0x%lx)\n", name, (unsigned long)(off + (back ? 1 : 0)),
+                (unsigned long)pc);
+    else
+        kprintf("0x%lx\n", (unsigned long)pc);
+}
+
+static void print_creator(const struct g *g)
+{
+    uintptr_t off;
+    if (g->created_pc == 0)
+        return;
+    const char *name = symbol_find(g->created_pc - 1, &off);
+    kprintf("created by %s+0x%lx in goroutine %ld", name != NULL ? name : "?",
+            name != NULL ? (unsigned long)off + 1 : (unsigned long)g->created_pc, (long)g->parent);
+    if (g->name != NULL)
+        kprintf(" (named \"%s\")", g->name);
+    kprintf("\n");
+}
+
+/* From pc in the function whose frame pointer is fp. first: pc is where it stopped, not a call. */
+static void print_frames(const struct g *g, uintptr_t pc, uintptr_t fp, bool first)
+{
+    kprintf("goroutine %ld [%s]:\n", (long)g->id, state_name(g));
+    if (pc != 0)
+        print_pc(pc, !first);
+    for (int n = 0; arch_unwind(&pc, &fp, g->stack.lo, g->stack.hi); n++) {
+        if (n == FRAMES_MAX) {
+            kprintf("...additional frames elided...\n");
+            break;
+        }
+        if (fp != 0) /* the outermost two are the scheduler's own */
+            print_pc(pc, true);
+    }
+    print_creator(g);
+}
+
+void traceback_here(struct g *g, uintptr_t frame)
+{
+    print_frames(g, 0, frame, false);
+}
+
+void traceback_frame(struct g *g, const struct arch_frame *f)
+{
+    print_frames(g, arch_frame_pc(f), arch_frame_fp(f), true);
+}
+
+static void traceback_one(struct g *g, void *skip)
+{
+    if (g == skip)
+        return;
+    if (g->status == G_RUNNING) {
+        struct arch_frame *f = g->m->frame;
+        if (f != NULL && arch_frame_tp(f) == g_tp(g)) {
+            kprintf("\n");
+            traceback_frame(g, f);
+        }
+        return;
+    }
+    kprintf("\n");
+    print_frames(g, arch_context_pc(&g->ctx), arch_context_fp(&g->ctx), false);
+}
+
+static void print_if_main(struct g *g, void *skip)
+{
+    if (g->id == 1)
+        traceback_one(g, skip);
+}
+
+static void print_unless_main(struct g *g, void *skip)
+{
+    if (g->id != 1)
+        traceback_one(g, skip);
+}
+
+void traceback_all(struct g *skip)
+{
+    g_each(print_if_main, skip);
+    g_each(print_unless_main, skip);
+}

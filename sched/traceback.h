@@ -1,0 +1,13 @@
+/*
+ * traceback: who called whom, in Go's layout. Walks frame pointers (arch_unwind), believes nothing
+ * and stops at the first doubt. Prints with kprintf; any context whose goroutines stand still.
+ */
+#pragma once
+#include "sched/gmp.h"
+
+/* g, the caller's own, from the caller of the function that has this frame. */
+void traceback_here(struct g *g, uintptr_t frame);
+/* g, stopped by a trap. */
+void traceback_frame(struct g *g, const struct arch_frame *f);
+/* Every live goroutine but skip; main first. Running ones only if their hart has halted. */
+void traceback_all(struct g *skip);

@@ -1,0 +1,62 @@
+/*
+ * trap: interrupts and faults as the scheduler sees them, on the hart's trap stack.
+ *
+ * A handler touches no run queue and takes no lock of the scheduler (trap 23): it leaves a word
+ * for the hart, in its P's attention or its own self_wake, and returns.
+ *
+ * A fault is the faulting goroutine's own affair, unless it happens where no goroutine may: on a
+ * scheduler stack, within the scheduler (preemption off), or between two goroutines. Then it is a
+ * bug of ours or a wild pointer given to us, and the run ends with all registers shown.
+ */
+#include "kernel/trap.h"
+#include "kernel/console.h"
+#include "kernel/power.h"
+#include "sched/defer.h"
+#include "sched/fatal.h"
+#include "sched/timer.h"
+#include "sched/traceback.h"
+
+void sched_trap_timer(struct arch_hart *hart, struct arch_frame *f)
+{
+    (void)f;
+    timers_interrupt((struct m *)hart);
+}
+
+void sched_trap_ipi(struct arch_hart *hart, struct arch_frame *f)
+{
+    struct m *m = (struct m *)hart;
+    m->ipis_received++;
+    fatal_check_halt(m, f);
+}
+
+unsigned sched_hart_no(struct arch_hart *hart)
+{
+    return ((struct m *)hart)->hart_no;
+}
+
+static _Noreturn void throw_at(struct m *m, struct g *g, struct arch_frame *f, uintptr_t addr)
+{
+    fatal_begin();
+    kprintf("fatal error: unexpected fault in the runtime [pc=0x%lx addr=0x%lx] M %u G %ld\n",
+            (unsigned long)arch_frame_pc(f), (unsigned long)addr, m->id, (long)g->id);
+    arch_frame_print(f);
+    kprintf("\n");
+    traceback_frame(g, f);
+    power_off(2);
+}
+
+void sched_trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fault kind,
+                      uintptr_t addr, enum stack_fault stack)
+{
+    struct m *m = (struct m *)hart;
+    struct g *g = (struct g *)arch_frame_tp(f) - 1;
+    if (g == m->g0 || arch_in_switch(arch_frame_pc(f)))
+        throw_at(m, m->g0, f, addr);
+    if (stack == STACK_OVERFLOW || stack == STACK_NO_MEMORY)
+        fatal_stack(g, f, stack == STACK_NO_MEMORY);
+    if (g->preempt_off > 0)
+        throw_at(m, g, f, addr);
+    g->wait_data = (void *)addr;
+    g->wait_reason = (uint8_t)kind;
+    arch_frame_call(f, panic_from_fault, (void *)arch_frame_pc(f));
+}

@@ -1,0 +1,252 @@
+/*
+ * console: trap 31 on the host. A UART that records what it is sent; "interrupt handlers" that come
+ * in the middle of a byte; threads for harts; and a host that takes the streams apart.
+ */
+#define PINION_UNIT_TEST 1
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "arch/arch.h"
+#include "tests/unit/unit.h"
+
+/* A clock that goes on whenever it is read. */
+static _Atomic uint64_t unit_time;
+static uint64_t unit_ticks(void)
+{
+    return atomic_fetch_add(&unit_time, 1000);
+}
+#define arch_ticks unit_ticks
+#include "kernel/console.c"
+#undef arch_ticks
+
+uint64_t clock_hz(void)
+{
+    return 1000000000;
+}
+
+static char wire[1 << 22];
+static size_t wire_n;
+static bool uart_dead;
+static void (*on_byte)(void); /* an interrupt, after each byte */
+
+static void fake_start(struct uart_port *p)
+{
+    p->depth = 16;
+}
+static unsigned fake_room(const struct uart_port *p)
+{
+    return uart_dead ? 0 : p->depth;
+}
+static void fake_send(const struct uart_port *p, uint8_t byte)
+{
+    (void)p;
+    wire[wire_n++] = (char)byte;
+    if (on_byte)
+        on_byte();
+}
+static int fake_receive(const struct uart_port *p)
+{
+    (void)p;
+    return 'k';
+}
+static bool fake_idle(const struct uart_port *p)
+{
+    (void)p;
+    return !uart_dead;
+}
+
+#define FAKE                                                              \
+    {                                                                     \
+        "fake", fake_start, fake_room, fake_send, fake_receive, fake_idle \
+    }
+const struct uart_driver uart_16550 = FAKE, uart_pl011 = FAKE, uart_sifive = FAKE,
+                         uart_firmware = FAKE;
+
+static void console_anew(bool other_harts, bool host)
+{
+    struct machine_console c = {.kind = CONSOLE_16550};
+    wire_n = 0;
+    uart_dead = stuck = host_link = shared = false;
+    on_byte = NULL;
+    panicking = false;
+    memset(&line, 0, sizeof line);
+    late_used = late_head = late_lost = 0;
+    console_init(&c, 0);
+    if (other_harts)
+        console_remap(0);
+    if (host)
+        console_host_link();
+}
+
+static bool wire_is(const char *text)
+{
+    bool same = wire_n == strlen(text) && memcmp(wire, text, wire_n) == 0;
+    if (!same)
+        printf("on the wire: '%.*s'\n", (int)wire_n, wire);
+    return same;
+}
+
+static void write_text(enum console_stream to, const char *s)
+{
+    console_write(to, s, strlen(s));
+}
+
+static void plain_text_gets_cr_before_lf(void)
+{
+    console_anew(false, false);
+    write_text(CONSOLE_OUT, "a\nb\n");
+    console_post("c\n", 2);
+    console_exit_record(3);
+    CHECK(wire_is("a\r\nb\r\nc\r\n"));
+    CHECK(console_getc() == 'k');
+}
+
+static void host_link_frames_streams_escapes_data_and_sends_the_status(void)
+{
+    console_anew(true, true);
+    write_text(CONSOLE_ERR, "boot\n");
+    write_text(CONSOLE_OUT, "one\n");
+    write_text(CONSOLE_OUT, "a\x0e\x0f\x10z");
+    console_post("err\n", 4);
+    console_exit_record(125);
+    CHECK(wire_is("boot\n\x0eone\na\x10N\x10O\x10Pz\x0f"
+                  "err\n\x10"
+                  "E125\n"));
+}
+
+static int posts_left;
+static void post_now(void)
+{
+    if (posts_left-- > 0)
+        console_post("<irq>\n", 6);
+}
+
+static void a_handler_that_interrupts_a_writer_neither_waits_nor_tears_the_piece(void)
+{
+    console_anew(true, false);
+    posts_left = 3;
+    on_byte = post_now;
+    write_text(CONSOLE_OUT, "a long piece\n");
+    CHECK(wire_is("a long piece\r\n<irq>\r\n<irq>\r\n<irq>\r\n"));
+}
+
+static void what_finds_no_room_is_dropped_and_counted(void)
+{
+    console_anew(true, false);
+    posts_left = 700; /* 6 bytes each, into 4096 */
+    on_byte = post_now;
+    char piece[800];
+    memset(piece, '.', sizeof piece);
+    console_write(CONSOLE_OUT, piece, sizeof piece);
+    on_byte = NULL;
+    wire[wire_n] = 0;
+    /* 682 fit; they take 8 bytes each on the wire. */
+    CHECK(strncmp(wire + sizeof piece + 682 * 8, "\r\n[console: 108 bytes lost]\r\n", 28) == 0);
+}
+
+static void panic_in_the_middle_of_a_piece(void)
+{
+    console_panic_mode();
+    write_text(CONSOLE_ERR, "panic: oops\n");
+    on_byte = NULL;
+}
+
+static void panic_takes_no_lock_and_begins_a_line(void)
+{
+    console_anew(true, true);
+    console_write(CONSOLE_OUT, "x", 1);
+    wire_n = 0;
+    CHECK(spin_try_lock(&line)); /* somebody was stopped holding the line, in stdout */
+    CHECK(late_put("said late\n", 10));
+    panic_in_the_middle_of_a_piece();
+    console_panic_mode();
+    console_exit_record(2);
+    CHECK(wire_is("\x0f\nsaid late\npanic: oops\n\x10"
+                  "E2\n"));
+}
+
+static void a_uart_that_is_never_ready_costs_a_tenth_of_a_second_once(void)
+{
+    console_anew(true, false);
+    uart_dead = true;
+    uint64_t before = unit_time;
+    char piece[1000];
+    memset(piece, '.', sizeof piece);
+    console_write(CONSOLE_OUT, piece, sizeof piece);
+    CHECK(unit_time - before >= clock_hz() / 10);
+    CHECK(unit_time - before < clock_hz() / 5);
+    CHECK(wire_n == 0);
+    uart_dead = false;
+    write_text(CONSOLE_OUT, "back");
+    CHECK(wire_is("back"));
+}
+
+#define HARTS  4
+#define PIECES 2000
+
+/* Pieces "<hart:number ....>\n", alternately by write and by post. */
+static void *hart_main(void *arg)
+{
+    int hart = (int)(uintptr_t)arg;
+    for (int i = 0; i < PIECES; i++) {
+        char text[200];
+        int n = snprintf(text, sizeof text, "<%d:%d ", hart, i);
+        while (n < 20 + i % 100)
+            text[n++] = (char)('a' + hart);
+        text[n++] = '>';
+        text[n++] = '\n';
+        if (hart % 2)
+            console_post(text, (size_t)n);
+        else
+            console_write(CONSOLE_ERR, text, (size_t)n);
+    }
+    return NULL;
+}
+
+/* All pieces of all harts, whole and each hart's in its order? */
+static bool pieces_are_whole(void)
+{
+    int next[HARTS] = {0};
+    char *s = wire;
+    wire[wire_n] = 0;
+    while (*s) {
+        int hart, i, len = 0;
+        if (sscanf(s, "<%d:%d %n", &hart, &i, &len) != 2 || hart < 0 || hart >= HARTS)
+            return false;
+        for (s += len; *s == 'a' + hart; s++)
+            ;
+        if (strncmp(s, ">\n", 2) != 0 || i != next[hart]++)
+            return false;
+        s += 2;
+    }
+    for (int h = 0; h < HARTS; h++)
+        if (next[h] != PIECES)
+            return false;
+    return true;
+}
+
+static void harts_do_not_mix_and_nothing_posted_is_left_behind(void)
+{
+    pthread_t t[HARTS];
+    console_anew(true, true);
+    for (uintptr_t i = 0; i < HARTS; i++)
+        pthread_create(&t[i], NULL, hart_main, (void *)i);
+    for (int i = 0; i < HARTS; i++)
+        pthread_join(t[i], NULL);
+    CHECK(late_used == 0);
+    CHECK(late_lost == 0);
+    CHECK(pieces_are_whole());
+}
+
+int main(void)
+{
+    RUN(plain_text_gets_cr_before_lf);
+    RUN(host_link_frames_streams_escapes_data_and_sends_the_status);
+    RUN(a_handler_that_interrupts_a_writer_neither_waits_nor_tears_the_piece);
+    RUN(what_finds_no_room_is_dropped_and_counted);
+    RUN(panic_takes_no_lock_and_begins_a_line);
+    RUN(a_uart_that_is_never_ready_costs_a_tenth_of_a_second_once);
+    RUN(harts_do_not_mix_and_nothing_posted_is_left_behind);
+    return unit_result();
+}

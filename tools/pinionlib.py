@@ -1,0 +1,300 @@
+"""Runs an image under QEMU and takes apart what comes over its one serial line.
+
+The guest, told by the word pinion.host=1 in its boot arguments, frames its output (console.c):
+
+    SO  0x0e    what follows is the program's standard output
+    SI  0x0f    what follows is its standard error, or boot messages
+    DLE 0x10    then N, O or P: a data byte 0x0e, 0x0f or 0x10
+                then E, decimal digits and a newline: the program's exit value
+
+Until the first SO or SI, firmware is talking; that counts as standard error. What the host's
+standard input has goes to the guest as it is, from the guest's first frame on, and a final 0x04
+(Ctrl-D) says that it has ended.
+"""
+import fcntl
+import os
+import re
+import selectors
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+EXIT_PANIC = 2
+EXIT_TIMEOUT = 124
+EXIT_NO_RUN = 125
+EXIT_INTERRUPTED = 130
+EXIT_PIPE = 141
+
+SECONDS_TO_POWER_OFF = 3
+END_OF_INPUT = b"\x04"
+
+# Words that pinion-run itself needs; all others are make's, and make checks what they say.
+RUN_WORDS = {"ARGS", "ICOUNT", "TIMEOUT", "GDB", "QEMU_ARGS"}
+MAKE_WORDS = {"APP", "BOARD", "SMP", "MEM", "MODE", "MACHINE", "KERNEL", "BUILD", "V",
+              "CROSS_riscv64", "CROSS_arm64", "QEMU_riscv64", "QEMU_arm64", "NEWLIB_SRC",
+              "LIBFDT_SRC", "HOSTCC", "PYTHON"}
+
+
+class Decoder:
+    """Takes the serial line apart: feed() returns [(1 or 2, bytes)]; status is the exit value."""
+
+    def __init__(self):
+        self.stream = 2
+        self.framed = False
+        self.status = None
+        self.rest = b""  # an escape of which the end is still to come
+
+    def feed(self, data):
+        pieces = []
+        data = self.rest + data
+        self.rest = b""
+        at = 0
+        for mark in re.finditer(rb"[\x0e\x0f]|\x10(?:[NOP]|E(-?[0-9]+)\n|.)?", data, re.S):
+            if mark.start() < at:
+                continue
+            text = mark.group()
+            if mark.start() > at:
+                pieces.append((self.stream, data[at:mark.start()]))
+            at = mark.end()
+            if text in (b"\x0e", b"\x0f"):
+                self.stream = 1 if text == b"\x0e" else 2
+                self.framed = True
+            elif text[1:] in (b"N", b"O", b"P"):
+                pieces.append((self.stream, bytes([text[1] ^ 0x40])))
+            elif mark.group(1) is not None:
+                self.status = int(mark.group(1)) & 0xff
+            elif b"\n" not in data[mark.start():] and len(data) - mark.start() < 16:
+                self.rest = data[mark.start():]
+                return pieces
+            else:  # not an escape: show it
+                pieces.append((self.stream, text))
+        if at < len(data):
+            pieces.append((self.stream, data[at:]))
+        return pieces
+
+
+def qemu_command(settings, words):
+    """The whole QEMU command for make's settings and the run's own words."""
+    command = shlex.split(settings["qemu"])
+    command += ["-display", "none", "-monitor", "none", "-no-reboot",
+                "-chardev", "stdio,id=link,signal=off", "-serial", "chardev:link"]
+    if words.get("ICOUNT", "0") == "1":
+        command += ["-icount", "shift=0,sleep=off"]
+    else:
+        command += ["-accel", "tcg,thread=multi"]
+    gdb = words.get("GDB", "")
+    if gdb not in ("", "0"):
+        command += ["-gdb", "tcp::" + ("1234" if gdb == "1" else gdb), "-S"]
+    command += shlex.split(words.get("QEMU_ARGS", ""))
+    return command + ["-append", " ".join(["pinion.host=1", *words.get("ARGS", "").split()])]
+
+
+class Guest:
+    """One run of QEMU. out and err are called with bytes as they come."""
+
+    def __init__(self, command, out, err, stdin=None, timeout=None, folder=None):
+        self.command, self.out, self.err, self.folder = command, out, err, folder
+        self.stdin = stdin
+        self.timeout = timeout
+        self.decoder = Decoder()
+        self.waiting = b""  # input on its way to the guest
+        self.process = None
+
+    def run(self):
+        """Runs to the end; returns (exit value, a sentence or None)."""
+        try:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE, cwd=self.folder,
+                                            start_new_session=True)
+        except OSError as error:
+            return EXIT_NO_RUN, f"cannot start {self.command[0]}: {error.strerror}"
+        try:
+            return self.talk()
+        finally:
+            self.stop()
+
+    def stop(self):
+        process = self.process
+        if process.poll() is None:
+            process.kill()  # it has nothing to save, and asked politely it would print a line
+            process.wait()
+        process.stdout.close()
+        try:
+            process.stdin.close()
+        except OSError:
+            pass
+
+    def talk(self):
+        line, tap = self.process.stdout, self.process.stdin
+        os.set_blocking(line.fileno(), False)
+        os.set_blocking(tap.fileno(), False)
+        ends = None if self.timeout is None else time.monotonic() + self.timeout
+        with selectors.DefaultSelector() as selector:
+            selector.register(line, selectors.EVENT_READ, self.from_guest)
+            while True:
+                left = None if ends is None else ends - time.monotonic()
+                if left is not None and left <= 0:
+                    break
+                for key, _ in selector.select(left):
+                    if not key.data(selector):
+                        return self.ended()
+                if self.decoder.status is not None and not self.powering_off(ends):
+                    ends = time.monotonic() + SECONDS_TO_POWER_OFF
+                    self.timeout = None
+        if self.decoder.status is not None:
+            return self.ended()
+        return EXIT_TIMEOUT, f"no end after {self.timeout:g} seconds (TIMEOUT)"
+
+    def powering_off(self, ends):
+        return self.timeout is None and ends is not None
+
+    def from_guest(self, selector):
+        """Passes on what the guest said; false when it has hung up."""
+        try:
+            data = os.read(self.process.stdout.fileno(), 65536)
+        except BlockingIOError:
+            return True
+        was_framed = self.decoder.framed
+        for stream, piece in self.decoder.feed(data):
+            (self.out if stream == 1 else self.err)(piece)
+        if self.decoder.framed and not was_framed and self.stdin is not None:
+            try:
+                selector.register(self.stdin, selectors.EVENT_READ, self.from_user)
+            except (OSError, ValueError):  # a plain file: always ready, and epoll refuses it
+                self.take_all(selector)
+        return data != b""
+
+    def from_user(self, selector):
+        try:
+            data = os.read(self.stdin, 4096)
+        except BlockingIOError:
+            return True
+        except OSError:
+            data = b""
+        selector.unregister(self.stdin)
+        self.waiting += data if data else END_OF_INPUT
+        self.more_input = data != b""
+        selector.register(self.process.stdin, selectors.EVENT_WRITE, self.to_guest)
+        return True
+
+    def take_all(self, selector):
+        while True:
+            data = os.read(self.stdin, 65536)
+            if not data:
+                break
+            self.waiting += data
+        self.waiting += END_OF_INPUT
+        self.more_input = False
+        selector.register(self.process.stdin, selectors.EVENT_WRITE, self.to_guest)
+
+    def to_guest(self, selector):
+        try:
+            self.waiting = self.waiting[os.write(self.process.stdin.fileno(), self.waiting):]
+        except BlockingIOError:
+            return True
+        except OSError:
+            self.waiting, self.more_input = b"", False
+        if not self.waiting:
+            selector.unregister(self.process.stdin)
+            if self.more_input:
+                selector.register(self.stdin, selectors.EVENT_READ, self.from_user)
+        return True
+
+    def ended(self):
+        if self.decoder.status is not None:
+            return self.decoder.status, None
+        status = self.process.wait()
+        name = os.path.basename(self.command[0])
+        if status != 0 and not self.decoder.framed:
+            return EXIT_NO_RUN, f"{name} could not run the machine (it ended with status {status})"
+        return EXIT_NO_RUN, "the machine stopped without saying how"
+
+
+def writer(fd):
+    """A function that writes all it gets to fd at once."""
+    def write(data):
+        while data:
+            data = data[os.write(fd, data):]
+    return write
+
+
+def own_environment():
+    """The environment without what an outer make left in it."""
+    return {k: v for k, v in os.environ.items()
+            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
+
+
+def build(words, goals=("image", "print-run")):
+    """Makes what words ask for; returns (make's exit value, its settings of the run).
+
+    One build at a time in one build folder: two could link each other's half-written objects.
+    """
+    folder = os.path.join(TREE, words.get("BUILD", "build"))
+    os.makedirs(folder, exist_ok=True)
+    command = ["make", "--no-print-directory", "-C", TREE, *goals]
+    command += [f"{k}={v.replace('$', '$$')}" for k, v in words.items()]
+    settings = {}
+    with open(os.path.join(folder, ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              env=own_environment(), text=True) as make:
+            for line in make.stdout:
+                if line.startswith("@pinion "):
+                    key, _, value = line[len("@pinion "):].rstrip("\n").partition("=")
+                    settings[key] = value
+                else:
+                    sys.stderr.write(line)
+                    sys.stderr.flush()
+            status = make.wait()
+    return status, settings
+
+
+def settings(words):
+    """What `make print-qemu` says for the words, without building."""
+    found = {}
+    done = subprocess.run(["make", "--no-print-directory", "-C", TREE, "print-qemu",
+                           *(f"{k}={v}" for k, v in words.items())],
+                          capture_output=True, text=True, env=own_environment())
+    for line in done.stdout.splitlines():
+        if line.startswith("@pinion "):
+            key, _, value = line[len("@pinion "):].partition("=")
+            found[key] = value
+    if "qemu" not in found:
+        raise RuntimeError(done.stderr.strip())
+    return found
+
+
+def run_here(settings, words):
+    """A run whose program talks through this process's own standard streams. Its exit value."""
+    timeout = words.get("TIMEOUT", "")
+    if timeout:
+        try:
+            timeout = float(timeout)
+        except ValueError:
+            print(f"pinion-run: TIMEOUT='{timeout}': give seconds", file=sys.stderr)
+            return 2
+    if sys.stdin is None:  # closed
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # reading as a background job fails instead
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # even where a shell has it ignored
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    guest = Guest(qemu_command(settings, words), writer(1), writer(2), 0, timeout or None)
+    if words.get("GDB", "") not in ("", "0"):
+        port = "1234" if words["GDB"] == "1" else words["GDB"]
+        print(f"pinion-run: waiting for a debugger: gdb-multiarch {settings.get('elf', '')} "
+              f"-ex 'target remote :{port}'", file=sys.stderr)
+    try:
+        status, complaint = guest.run()
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads on: end as a program would that the pipe's signal killed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EXIT_PIPE
+    if complaint is not None:
+        print(f"pinion-run: {complaint}", file=sys.stderr)
+    return status
