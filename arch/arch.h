@@ -68,12 +68,12 @@ void arch_park(void (*fn)(void *arg, struct arch_hart *hart), void *arg, struct 
  * saved; then ring->tail = new_tail with release (it may be stolen and run elsewhere from there
  * on: its stack and its memory are no longer ours); then the oldest is taken by a compare-and-swap
  * of ring->head from h to h + 1 (acquire and release); then next gets status RUNNING,
- * preempt_off 0 and its hart, and is resumed. If the swap fails, lost(NULL, hart) is called on the
- * scheduler stack as by arch_leave. A trap between publication and resumption finds tp naming a
+ * preempt_off 0 and its hart, and is resumed. If the swap fails, arch_yield_lost(hart) is called on
+ * the scheduler stack as by arch_leave. A trap between publication and resumption finds tp naming a
  * goroutine that may run elsewhere: arch_in_switch(pc) tells, and nobody preempts there.
  */
 void arch_yield(uintptr_t next_tp, struct arch_hart *hart, struct arch_ring *ring, uint32_t h,
-                uint32_t new_tail, void (*lost)(void *, struct arch_hart *));
+                uint32_t new_tail);
 bool arch_in_switch(uintptr_t pc);
 /* Goes to the hart's scheduler stack for good; nothing is saved. */
 _Noreturn void arch_leave(void (*fn)(void *arg, struct arch_hart *hart), void *arg,
@@ -167,6 +167,8 @@ void trap_fault(struct arch_hart *, struct arch_frame *, enum trap_fault, uintpt
 _Noreturn void trap_nested(struct arch_hart *, struct arch_frame *);
 /* printf for the kernel (kernel/console.h); any context. */
 void kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The end of an arch_yield whose goroutine was taken by another hart. On the scheduler stack. */
+_Noreturn void arch_yield_lost(struct arch_hart *hart);
 /* Boot of the first hart, and of a later one, on their scheduler stacks. */
 _Noreturn void boot_first(uint64_t hwid, const void *fdt);
 _Noreturn void boot_later(struct arch_hart *);

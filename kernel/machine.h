@@ -21,6 +21,10 @@ struct range {
     uint64_t size; /* bytes; 0: absent */
 };
 
+/*
+ * START_NONE (Arm): the tree offers no way to start this hart. It is of use if it is the boot hart,
+ * or if all harts came out of reset together; boot leaves out the others.
+ */
 enum start_method { START_NONE, START_SBI_HSM, START_PSCI_HVC, START_PSCI_SMC, START_SPIN_TABLE };
 
 struct machine_hart {

@@ -14,8 +14,8 @@
  *
  * How a hart is started: on RISC-V by the SBI; on Arm by what enable-method says, for which psci
  * needs the psci node's method. An Arm hart without a way to be started is listed all the same, with
- * START_NONE: a tree with one cpu says nothing about starting it, and we cannot tell here which hart
- * is the one that runs this. Boot leaves out those that are not.
+ * START_NONE: a tree with one cpu says nothing about starting it, we cannot tell here which hart is
+ * the one that runs this, and entered at EL3 all of them may be ours already. Boot knows.
  *
  * Sstc counts only if every usable hart has it, those that MACHINE_MAX_HARTS leaves out included.
  */

@@ -60,11 +60,11 @@
 #include "kernel/spin.h"
 #include "kernel/vm.h"
 
-#define ORDERS 36       /* blocks of up to 2^35 pages, 128 TiB */
-#define FRESH_ORDER 9   /* cut at most 2 MiB for single pages at a time */
-#define LOOSE_MAX 1024  /* single pages kept unmerged */
-#define ZONES_MAX (MACHINE_MAX_BANKS + MACHINE_MAX_RESERVED + 2)
-#define ZONE_MIN 4      /* pages; smaller scraps are not worth their bookkeeping */
+#define ORDERS      36   /* blocks of up to 2^35 pages, 128 TiB */
+#define FRESH_ORDER 9    /* cut at most 2 MiB for single pages at a time */
+#define LOOSE_MAX   1024 /* single pages kept unmerged */
+#define ZONES_MAX   (MACHINE_MAX_BANKS + MACHINE_MAX_RESERVED + 2)
+#define ZONE_MIN    4 /* pages; smaller scraps are not worth their bookkeeping */
 
 /* Page numbers are physical addresses without their last 12 bits. */
 typedef uintptr_t pfn;
@@ -142,14 +142,14 @@ static void block_link(struct zone *z, pfn p, unsigned order)
     z->heads[p - z->first] = (uint8_t)(order + 1);
 }
 
-static void block_unlink(struct zone *z, pfn p, unsigned order)
+/* Its head stays as it is, for the caller to overwrite or to leave inside a larger block (I1). */
+static void block_unlink(pfn p, unsigned order)
 {
     struct block *b = page_address(p);
     b->next->prev = b->prev;
     b->prev->next = b->next;
     if (ring[order].next == &ring[order])
         nonempty &= ~((uint64_t)1 << order);
-    z->heads[p - z->first] = 0;
 }
 
 /* Gives a block back, merged with its buddy as often as the buddy is free (I3). */
@@ -162,7 +162,7 @@ static void block_free(struct zone *z, pfn p, unsigned order)
         pfn buddy = p ^ size;
         if (buddy < z->first || buddy + size > z->end || z->heads[buddy - z->first] != order + 1)
             break;
-        block_unlink(z, buddy, order);
+        block_unlink(buddy, order);
         p = min_pfn(p, buddy);
     }
     block_link(z, p, order);
@@ -192,7 +192,7 @@ static void heads_clear(struct zone *z, pfn p, pfn end)
 static pfn block_take(struct zone *z, pfn p, unsigned order, size_t n)
 {
     pfn end = p + ((pfn)1 << order);
-    block_unlink(z, p, order);
+    block_unlink(p, order);
     heads_clear(z, p, p + n);
     /* The rest, largest first: it has no free buddies to merge with, being cut from one block. */
     while (order > 0 && end > p + n) {
@@ -346,12 +346,12 @@ void page_init(const struct machine *m, uintptr_t image_start, uintptr_t image_e
 {
     struct range hole[MACHINE_MAX_RESERVED + 2];
     unsigned n = 0;
-    hole[n++] = (struct range){ 0, PAGE_SIZE };
-    hole[n++] = (struct range){ image_start, image_end - image_start };
+    hole[n++] = (struct range){0, PAGE_SIZE};
+    hole[n++] = (struct range){image_start, image_end - image_start};
     for (unsigned i = 0; i < m->n_reserved && i < MACHINE_MAX_RESERVED; i++)
         hole[n++] = m->reserved[i];
 
-    lock = (struct spin){ 0 };
+    lock = (struct spin){0};
     for (unsigned k = 0; k < ORDERS; k++)
         ring[k].next = ring[k].prev = &ring[k];
     nonempty = 0;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define PAGE_SHIFT 12
-#define PAGE_SIZE ((size_t)1 << PAGE_SHIFT)
+#define PAGE_SIZE  ((size_t)1 << PAGE_SHIFT)
 
 struct machine;
 

@@ -78,22 +78,22 @@
 #include "kernel/spin.h"
 #include "kernel/vm.h"
 
-#define SLOT_SHIFT 16   /* of class 0 */
-#define CLASSES 11      /* 64 KiB ... 64 MiB */
-#define AREA_SHIFT 21   /* of small classes; a large slot is an area of its own */
-#define AREA_SLOTS 32   /* at most */
+#define SLOT_SHIFT   16 /* of class 0 */
+#define CLASSES      11 /* 64 KiB ... 64 MiB */
+#define AREA_SHIFT   21 /* of small classes; a large slot is an area of its own */
+#define AREA_SLOTS   32 /* at most */
 #define REGION_SHIFT 30
-#define REGIONS (VM_STACKS_SIZE >> REGION_SHIFT)
+#define REGIONS      (VM_STACKS_SIZE >> REGION_SHIFT)
 #define REGION_AREAS ((size_t)1 << (REGION_SHIFT - AREA_SHIFT)) /* at most */
-#define RECORDS 16                                              /* areas' records a page */
-#define TRIM_PAGES 1024                                         /* a batch, about */
-#define STACK_PROBE (1024 + PAGE_PROBE) /* of both locks: page.c's is taken under them */
+#define RECORDS      16                                         /* areas' records a page */
+#define TRIM_PAGES   1024                                       /* a batch, about */
+#define STACK_PROBE  (1024 + PAGE_PROBE) /* of both locks: page.c's is taken under them */
 
 enum kind { WARM, COLD, EMPTY, KINDS }; /* has a warm slot; has live and cold ones; all are cold */
 
 struct area {
-    struct area *next, *prev; /* list of its kind and class; next alone: chain of a trim */
-    uintptr_t base;           /* its first address; 0: the record is not in use */
+    struct area *next, *prev;  /* list of its kind and class; next alone: chain of a trim */
+    uintptr_t base;            /* its first address; 0: the record is not in use */
     uint32_t live, warm, gone; /* a bit a slot */
     uint8_t class;
     uint8_t kind; /* whose list it is on; KINDS: none */
@@ -103,10 +103,10 @@ _Static_assert(sizeof(struct area) * RECORDS <= PAGE_SIZE, "a page holds the rec
 
 struct region {
     unsigned class;
-    unsigned used;    /* areas */
-    unsigned leaving; /* those of them that a trim has picked as a whole */
-    bool closing;     /* all of them: no new area */
-    uint64_t map[REGION_AREAS / 64];              /* a bit an area: in use */
+    unsigned used;                   /* areas */
+    unsigned leaving;                /* those of them that a trim has picked as a whole */
+    bool closing;                    /* all of them: no new area */
+    uint64_t map[REGION_AREAS / 64]; /* a bit an area: in use */
     struct area *records[REGION_AREAS / RECORDS]; /* pages of records, as needed */
     uint8_t n_records[REGION_AREAS / RECORDS];    /* records in use in each */
 };
@@ -180,12 +180,12 @@ static struct slot slot_at(uintptr_t address)
 {
     struct region *r = region_of(address);
     if (!r)
-        return (struct slot){ NULL, 0 };
+        return (struct slot){NULL, 0};
     size_t n = area_number(r, address);
     struct area *a = r->records[n / RECORDS] ? &r->records[n / RECORDS][n % RECORDS] : NULL;
     if (!a || !a->base)
-        return (struct slot){ NULL, 0 };
-    return (struct slot){ a, (unsigned)((address - a->base) >> slot_shift(r->class)) };
+        return (struct slot){NULL, 0};
+    return (struct slot){a, (unsigned)((address - a->base) >> slot_shift(r->class))};
 }
 
 /* The slot in use at address, or none. Takes the lock: areas come and go. */
@@ -301,7 +301,7 @@ static struct area *area_new(unsigned class)
     r->used++;
     struct area *a = &r->records[n / RECORDS][n % RECORDS];
     a->base = base + (n << area_shift(class));
-    a->class = (uint8_t)class;
+    a->class = (uint8_t) class;
     a->kind = KINDS;
     return a;
 }
@@ -339,7 +339,7 @@ static struct slot slot_take(unsigned class, bool *warm)
     for (unsigned k = WARM; !a && k < KINDS; k++)
         a = list[k][class];
     if (!a && !(a = area_new(class)))
-        return (struct slot){ NULL, 0 };
+        return (struct slot){NULL, 0};
     *warm = a->warm != 0;
     uint32_t free = *warm ? a->warm : all_slots(class) & ~a->live;
     unsigned i = (unsigned)__builtin_ctz(free);
@@ -348,7 +348,7 @@ static struct slot slot_take(unsigned class, bool *warm)
     if (*warm)
         pooled -= pages_load(a, i);
     area_list(a);
-    return (struct slot){ a, i };
+    return (struct slot){a, i};
 }
 
 /* A live slot is free again. Returns how many pages the pool holds now. */
@@ -414,7 +414,7 @@ static struct area *trim_pick(void)
     struct area *chain = NULL, *a;
     size_t n = 0;
     spin_lock(&lock);
-    for (unsigned class = 0; class < CLASSES; class++)
+    for (unsigned class = 0; class < CLASSES; class ++)
         while (n < TRIM_PAGES && ((a = list[WARM][class]) || (a = list[EMPTY][class]))) {
             n += 1 + area_leave(a);
             a->next = chain;
@@ -458,7 +458,7 @@ static size_t trim_unmap(struct area *chain, struct scrap **scraps)
     size_t n = 0;
     for (struct area *a = chain; a; a = a->next) {
         for (uint32_t g = a->gone; g; g &= g - 1)
-            n += slot_unmap((struct slot){ a, (unsigned)__builtin_ctz(g) }, scraps);
+            n += slot_unmap((struct slot){a, (unsigned)__builtin_ctz(g)}, scraps);
         uintptr_t end = a->base + ((uintptr_t)1 << area_shift(a->class));
         for (uintptr_t va = a->base; area_is_whole(a) && va < end; va += table_size)
             scrap_add(scraps, vm_unmap_table(va, 1));
@@ -536,7 +536,7 @@ static unsigned class_of(size_t size)
 {
     unsigned class = 0;
     while (((size_t)1 << slot_shift(class)) < size)
-        class++;
+        class ++;
     return class;
 }
 
@@ -555,7 +555,7 @@ bool stack_alloc(struct stack *s, size_t size)
         if (!slot.area)
             continue;
         if (warm || slot_grow(slot, slot_end(slot) - PAGE_SIZE) != VM_NO_MEMORY) {
-            *s = (struct stack){ slot_base(slot) + PAGE_SIZE, slot_end(slot) };
+            *s = (struct stack){slot_base(slot) + PAGE_SIZE, slot_end(slot)};
             return true;
         }
         slot_put(slot);
@@ -582,7 +582,7 @@ void stack_free(struct stack *s)
     size_t limit = page_count_total() / 8;
     if (slot_put(slot) > (limit < STACK_POOL_MAX ? limit : STACK_POOL_MAX))
         trim_batch();
-    *s = (struct stack){ 0, 0 };
+    *s = (struct stack){0, 0};
 }
 
 enum stack_fault stack_fault(uintptr_t addr, uintptr_t sp)

@@ -50,7 +50,7 @@
 #include "kernel/console.h"
 #include "kernel/page.h"
 
-#define ENTRIES 512
+#define ENTRIES     512
 #define WINDOWS_MAX 16 /* far devices */
 
 typedef _Atomic arch_pte entry;
@@ -272,7 +272,7 @@ static uintptr_t window_of(uint64_t pa, size_t size)
     if (n_windows == WINDOWS_MAX || size > VM_DEVICES + VM_DEVICES_SIZE - window_next)
         return 0;
     uintptr_t va = window_next;
-    windows[n_windows++] = (struct window){ pa, size, va };
+    windows[n_windows++] = (struct window){pa, size, va};
     window_next += size;
     return va;
 }

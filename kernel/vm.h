@@ -49,12 +49,12 @@ void vm_flush_all(void);
 void *vm_lookup(uintptr_t va);
 
 /* Windows of the address space. */
-#define VM_IDENTITY_END ((uint64_t)1 << 38)            /* physical memory beyond is not used */
-#define VM_STACKS ARCH_VM_HIGH                         /* stack slots */
-#define VM_STACKS_SIZE ((size_t)1 << 37)               /* 128 GiB: two million slots of 64 KiB */
-#define VM_HEAP (ARCH_VM_HIGH + VM_STACKS_SIZE)        /* malloc's heap */
-#define VM_HEAP_SIZE ((size_t)1 << 36)                 /* 64 GiB */
-#define VM_DEVICES (VM_HEAP + VM_HEAP_SIZE)            /* registers that lie too high */
+#define VM_IDENTITY_END ((uint64_t)1 << 38)             /* physical memory beyond is not used */
+#define VM_STACKS       ARCH_VM_HIGH                    /* stack slots */
+#define VM_STACKS_SIZE  ((size_t)1 << 37)               /* 128 GiB: two million slots of 64 KiB */
+#define VM_HEAP         (ARCH_VM_HIGH + VM_STACKS_SIZE) /* malloc's heap */
+#define VM_HEAP_SIZE    ((size_t)1 << 36)               /* 64 GiB */
+#define VM_DEVICES      (VM_HEAP + VM_HEAP_SIZE)        /* registers that lie too high */
 #define VM_DEVICES_SIZE ((size_t)1 << 32)
 
 /* First byte behind a range; a range that says it goes on beyond all addresses ends with them. */
@@ -67,5 +67,5 @@ static inline uint64_t range_end(const struct range *r)
 static inline struct range vm_bank(const struct range *bank)
 {
     uint64_t end = range_end(bank) < VM_IDENTITY_END ? range_end(bank) : VM_IDENTITY_END;
-    return (struct range){ bank->base, bank->base < end ? end - bank->base : 0 };
+    return (struct range){bank->base, bank->base < end ? end - bank->base : 0};
 }

@@ -124,9 +124,9 @@ _Static_assert(ARCH_G_RUNNING == G_RUNNING, "status RUNNING, preempt_off 0");
 
 /* A P's queue: see runq.h. */
 struct runq {
-    struct arch_ring ring;  /* head: anyone by CAS; tail: the owner alone */
-    struct g *_Atomic next; /* runnext: the owner puts, anyone takes by exchange */
-    struct g *_Atomic slot[RUNQ_SIZE];
+    struct arch_ring ring;             /* head: anyone by CAS; tail: the owner alone */
+    struct g *_Atomic next;            /* runnext: the owner puts, anyone takes by exchange */
+    _Atomic uintptr_t slot[RUNQ_SIZE]; /* thread pointers of Gs */
 };
 
 struct timer_entry {
@@ -250,4 +250,9 @@ _Noreturn void sched_throw(const char *what);
 static inline uintptr_t g_tp(const struct g *g)
 {
     return (uintptr_t)(g + 1);
+}
+
+static inline struct g *g_of(uintptr_t tp)
+{
+    return (struct g *)tp - 1;
 }

@@ -28,6 +28,7 @@
 #include <pinion/go.h>
 #include <pinion/runtime.h>
 #include "kernel/clock.h"
+#include "sched/atomic.h"
 #include "sched/g.h"
 #include "sched/idle.h"
 #include "sched/runq.h"
@@ -68,11 +69,11 @@ static struct g *global_pop_locked(void)
 static struct g *global_get(struct p *p, uint32_t max)
 {
     /* relaxed: a moment old is good enough: idle.c looks again under the lock. */
-    if (atomic_load_explicit(&sched.global_n, memory_order_relaxed) == 0)
+    if (load_relaxed(&sched.global_n) == 0)
         return NULL;
     spin_lock(&sched.lock);
     /* relaxed: under the lock. */
-    uint32_t size = atomic_load_explicit(&sched.global_n, memory_order_relaxed);
+    uint32_t size = load_relaxed(&sched.global_n);
     uint32_t n = size / sched.n_p + 1;
     n = n < size ? n : size;
     n = n < max ? n : max;
@@ -117,7 +118,7 @@ static struct p *pinned_home(struct p *p, struct g *g)
     if (may == 0 || (may >> p->id & 1) != 0)
         return p;
     /* relaxed: a preference only. */
-    uint64_t idle = may & atomic_load_explicit(&sched.idle_p, memory_order_relaxed);
+    uint64_t idle = may & load_relaxed(&sched.idle_p);
     return sched.p[__builtin_ctzll(idle != 0 ? idle : may)];
 }
 
@@ -211,7 +212,7 @@ static struct g *pick_local(struct p *p)
 {
     struct g *g = NULL;
     /* relaxed: attend acquires when a bit is set; one set a moment later is seen next time. */
-    if (__builtin_expect(atomic_load_explicit(&p->attention, memory_order_relaxed) != 0, 0)) {
+    if (__builtin_expect(load_relaxed(&p->attention) != 0, 0)) {
         attend(p);
         p->pinned_turn = !p->pinned_turn;
         if (p->pinned_turn)
@@ -356,24 +357,31 @@ static void yield_commit(void *arg, struct arch_hart *hart)
     sched_next(m);
 }
 
-/* arch_yield lost the race for the goroutine it had chosen; its own is in the ring already. */
-static void yield_lost(void *unused, struct arch_hart *hart)
+void arch_yield_lost(struct arch_hart *hart)
 {
-    (void)unused;
     sched_next((struct m *)hart);
 }
 
-static __attribute__((noinline)) void gosched_slow(struct g *g, struct p *p)
+/* Anything but the common case: nobody else to run, something that wants attention, a runnext, a
+ * full ring, or just the GLOBAL_TICK-th time. */
+static __attribute__((noinline)) void gosched_slow(struct p *p)
 {
+    struct g *g = g_self();
+    bool alone = runq_len(&p->runq) == 0 && p->pinned_head == NULL;
     /* relaxed: whoever comes a moment later is seen at the next yield. */
-    if (runq_len(&p->runq) == 0 && p->pinned_head == NULL &&
-        atomic_load_explicit(&p->attention, memory_order_relaxed) == 0 &&
-        atomic_load_explicit(&sched.global_n, memory_order_relaxed) == 0) {
+    bool calm = load_relaxed(&p->attention) == 0 && load_relaxed(&sched.global_n) == 0;
+    bool due = p->tick == 0;
+    p->tick++; /* runtime_gosched has counted a schedule that has not been yet */
+    if (alone && calm) {
         g->status = G_RUNNING;
         g->preempt_off = 0;
-        return;
+    } else if (due && calm && load_relaxed(&p->runq.next) == NULL) { /* relaxed: our own */
+        p->tick = GLOBAL_TICK + 1;
+        p->refills++;
+        runtime_gosched();
+    } else {
+        arch_park(yield_commit, g, &g->m->hart);
     }
-    arch_park(yield_commit, g, &g->m->hart);
 }
 
 HOT void runtime_gosched(void)
@@ -384,19 +392,17 @@ HOT void runtime_gosched(void)
     struct m *m = g->m;
     struct p *p = m->p;
     /* O2: acquire pairs with takers' release of head: the slot at tail is free to write. */
-    uint32_t h = atomic_load_explicit(&p->runq.ring.head, memory_order_acquire);
-    /* relaxed: the owner's own tail, and hints whose owner comes back to them. */
-    uint32_t t = atomic_load_explicit(&p->runq.ring.tail, memory_order_relaxed);
-    if (__builtin_expect(atomic_load_explicit(&p->attention, memory_order_relaxed) != 0 ||
-                             atomic_load_explicit(&p->runq.next, memory_order_relaxed) != NULL ||
-                             p->tick == 1 || h == t || t - h >= RUNQ_SIZE,
-                         0)) {
-        gosched_slow(g, p);
+    uint32_t h = load_acquire(&p->runq.ring.head);
+    /* relaxed: the owner's own tail; hints whose owner comes back to them. */
+    uint32_t t = load_relaxed(&p->runq.ring.tail);
+    bool wanted = load_relaxed(&p->attention) != 0 || load_relaxed(&p->runq.next) != NULL;
+    /* Neither empty nor full: t - h is 0 … RUNQ_SIZE. */
+    if (__builtin_expect(--p->tick == 0 || wanted || (t - h) % RUNQ_SIZE == 0, 0)) {
+        gosched_slow(p);
         return;
     }
-    p->tick--;
     /* relaxed: own slots; the new one is published by arch_yield (O1). */
-    struct g *next = atomic_load_explicit(&p->runq.slot[h % RUNQ_SIZE], memory_order_relaxed);
-    atomic_store_explicit(&p->runq.slot[t % RUNQ_SIZE], g, memory_order_relaxed); /* relaxed: too */
-    arch_yield(g_tp(next), &m->hart, &p->runq.ring, h, t + 1, yield_lost);
+    uintptr_t next = load_relaxed(runq_slot(&p->runq, h));
+    store_relaxed(runq_slot(&p->runq, t), g_tp(g)); /* relaxed: as above */
+    arch_yield(next, &m->hart, &p->runq.ring, h, t + 1);
 }

@@ -33,9 +33,9 @@
 uint32_t runq_len(struct runq *q)
 {
     /* relaxed: a number for people. */
-    uint32_t h = atomic_load_explicit(&q->ring.head, memory_order_relaxed);
-    uint32_t t = atomic_load_explicit(&q->ring.tail, memory_order_relaxed); /* relaxed: as above */
-    uint32_t next = atomic_load_explicit(&q->next, memory_order_relaxed) != NULL; /* relaxed: too */
+    uint32_t h = load_relaxed(&q->ring.head);
+    uint32_t t = load_relaxed(&q->ring.tail);       /* relaxed: as above */
+    uint32_t next = load_relaxed(&q->next) != NULL; /* relaxed: too */
     return (t - h <= RUNQ_SIZE ? t - h : 0) + next;
 }
 
@@ -48,12 +48,11 @@ bool runq_empty(struct runq *q)
 {
     for (;;) {
         /* order: acquire keeps the three reads in this order. */
-        uint32_t h = atomic_load_explicit(&q->ring.head, memory_order_acquire);
-        uint32_t t =
-            atomic_load_explicit(&q->ring.tail, memory_order_acquire);         /* order: as above */
-        struct g *next = atomic_load_explicit(&q->next, memory_order_acquire); /* order: as above */
+        uint32_t h = load_acquire(&q->ring.head);
+        uint32_t t = load_acquire(&q->ring.tail); /* order: as above */
+        struct g *next = load_acquire(&q->next);  /* order: as above */
         /* relaxed: ordered by the acquires before it. */
-        if (t == atomic_load_explicit(&q->ring.tail, memory_order_relaxed))
+        if (t == load_relaxed(&q->ring.tail))
             return h == t && next == NULL;
     }
 }
@@ -64,14 +63,14 @@ static bool runq_overflow(struct p *p, struct g *g)
     struct runq *q = &p->runq;
     struct g *batch[RUNQ_SIZE / 2 + 1];
     /* O2: acquire as in runq_put. */
-    uint32_t h = atomic_load_explicit(&q->ring.head, memory_order_acquire);
+    uint32_t h = load_acquire(&q->ring.head);
     /* relaxed: the owner's own. */
-    uint32_t n = (atomic_load_explicit(&q->ring.tail, memory_order_relaxed) - h) / 2;
+    uint32_t n = (load_relaxed(&q->ring.tail) - h) / 2;
     if (n != RUNQ_SIZE / 2)
         return false;
     for (uint32_t i = 0; i < n; i++)
         /* relaxed: own stores. */
-        batch[i] = atomic_load_explicit(&q->slot[(h + i) % RUNQ_SIZE], memory_order_relaxed);
+        batch[i] = g_of(load_relaxed(&q->slot[(h + i) % RUNQ_SIZE]));
     /* O2: release as in runq_get. relaxed: a failure took nothing. */
     if (!atomic_compare_exchange_strong_explicit(&q->ring.head, &h, h + n, memory_order_release,
                                                  memory_order_relaxed))
@@ -104,9 +103,9 @@ static uint32_t runq_grab(struct runq *mine, uint32_t at, struct runq *victim)
 {
     for (;;) {
         /* order: acquire: T1 before T2; it also pairs with takers' release so that n is sane. */
-        uint32_t h = atomic_load_explicit(&victim->ring.head, memory_order_acquire);
+        uint32_t h = load_acquire(&victim->ring.head);
         /* O1: acquire pairs with the release of tail in runq_put and arch_yield. */
-        uint32_t t = atomic_load_explicit(&victim->ring.tail, memory_order_acquire);
+        uint32_t t = load_acquire(&victim->ring.tail);
         uint32_t n = (t - h) - (t - h) / 2;
         if (n == 0)
             return 0;
@@ -114,10 +113,9 @@ static uint32_t runq_grab(struct runq *mine, uint32_t at, struct runq *victim)
             continue;
         for (uint32_t i = 0; i < n; i++) {
             /* relaxed: ordered by O1 before and by the swap after. */
-            struct g *g =
-                atomic_load_explicit(&victim->slot[(h + i) % RUNQ_SIZE], memory_order_relaxed);
+            uintptr_t tp = load_relaxed(&victim->slot[(h + i) % RUNQ_SIZE]);
             /* relaxed: published by our own tail. */
-            atomic_store_explicit(&mine->slot[(at + i) % RUNQ_SIZE], g, memory_order_relaxed);
+            store_relaxed(&mine->slot[(at + i) % RUNQ_SIZE], tp);
         }
         /* O2: release: the copies are made before the owner may reuse the slots; acquire is had
          * at T1 and T2. relaxed: a failure starts over. */
@@ -133,7 +131,7 @@ static bool runnext_left_alone(struct p *victim, struct g *g)
     int64_t until = clock_ns() + RUNNEXT_GRACE_NS;
     for (unsigned n = 0; clock_ns() < until; n++) {
         /* relaxed: a hint; the exchange decides. */
-        if (atomic_load_explicit(&victim->runq.next, memory_order_relaxed) != g)
+        if (load_relaxed(&victim->runq.next) != g)
             return false;
         arch_relax(0);
     }
@@ -143,7 +141,7 @@ static bool runnext_left_alone(struct p *victim, struct g *g)
 static struct g *runnext_steal(struct p *victim)
 {
     /* relaxed: a hint; the exchange decides. */
-    struct g *g = atomic_load_explicit(&victim->runq.next, memory_order_relaxed);
+    struct g *g = load_relaxed(&victim->runq.next);
     if (g == NULL || !runnext_left_alone(victim, g))
         return NULL;
     /* O1: acquire pairs with the release in runq_put_next. relaxed: a failure took nothing. */
@@ -157,7 +155,7 @@ struct g *runq_steal(struct p *mine, struct p *victim, bool runnext, uint32_t *n
 {
     struct runq *q = &mine->runq;
     /* relaxed: the owner's own. */
-    uint32_t t = atomic_load_explicit(&q->ring.tail, memory_order_relaxed);
+    uint32_t t = load_relaxed(&q->ring.tail);
     *n = runq_grab(q, t, &victim->runq);
     if (*n == 0) {
         struct g *g = runnext ? runnext_steal(victim) : NULL;
@@ -165,17 +163,17 @@ struct g *runq_steal(struct p *mine, struct p *victim, bool runnext, uint32_t *n
         return g;
     }
     /* relaxed: own store. The newest of the catch runs, the others queue. */
-    struct g *g = atomic_load_explicit(&q->slot[(t + *n - 1) % RUNQ_SIZE], memory_order_relaxed);
+    struct g *g = g_of(load_relaxed(&q->slot[(t + *n - 1) % RUNQ_SIZE]));
     if (*n > 1)
         /* O1: release pairs with the next thief's acquire of tail. */
-        atomic_store_explicit(&q->ring.tail, t + *n - 1, memory_order_release);
+        store_release(&q->ring.tail, t + *n - 1);
     return g;
 }
 
 void inbox_put(struct p *p, struct g *_Atomic *box, struct g *g)
 {
     /* relaxed: a first guess for the swap. */
-    struct g *top = atomic_load_explicit(box, memory_order_relaxed);
+    struct g *top = load_relaxed(box);
     do {
         g->link = top;
         /* O4: release pairs with inbox_take's acquire: g's fields and link. relaxed: try again. */

@@ -8,6 +8,7 @@
  *     └───┴───┴───┴───┴───┴───┴───┴───┴───┘        └─────────┘
  *       thieves and the owner take here │ only the owner puts here
  *
+ * A slot holds a G's thread pointer, which is what the switch wants, rather than its address.
  * head and tail are free-running 32-bit numbers; slot i is slot[i % RUNQ_SIZE]; tail - head is the
  * length, also when either has wrapped.
  *
@@ -24,21 +25,30 @@
  * owner's acquire of head before it writes a slot again.
  */
 #pragma once
+#include "sched/atomic.h"
 #include "sched/gmp.h"
+
+/* The slot of number i. The compiler is kept from taking the address apart: it does worse. */
+static inline _Atomic uintptr_t *runq_slot(struct runq *q, uint32_t i)
+{
+    size_t at = i % RUNQ_SIZE * sizeof(q->slot[0]);
+    __asm__("" : "+r"(at));
+    return (_Atomic uintptr_t *)((char *)q + at + offsetof(struct runq, slot));
+}
 
 /* Owner. Puts g at the tail; false: the ring is full and nothing has happened. */
 static inline bool runq_put(struct runq *q, struct g *g)
 {
     /* O2: acquire pairs with the release of runq_get and runq_grab: their reads of the slot are done. */
-    uint32_t h = atomic_load_explicit(&q->ring.head, memory_order_acquire);
+    uint32_t h = load_acquire(&q->ring.head);
     /* relaxed: the owner alone writes tail. */
-    uint32_t t = atomic_load_explicit(&q->ring.tail, memory_order_relaxed);
+    uint32_t t = load_relaxed(&q->ring.tail);
     if (__builtin_expect(t - h >= RUNQ_SIZE, 0))
         return false;
     /* relaxed: published by tail below. */
-    atomic_store_explicit(&q->slot[t % RUNQ_SIZE], g, memory_order_relaxed);
+    store_relaxed(runq_slot(q, t), g_tp(g));
     /* O1: release pairs with the acquire of tail in runq_grab. */
-    atomic_store_explicit(&q->ring.tail, t + 1, memory_order_release);
+    store_release(&q->ring.tail, t + 1);
     return true;
 }
 
@@ -46,13 +56,13 @@ static inline bool runq_put(struct runq *q, struct g *g)
 static inline struct g *runq_get(struct runq *q)
 {
     /* relaxed: the owner wrote these slots itself; the swap below orders against thieves. */
-    uint32_t h = atomic_load_explicit(&q->ring.head, memory_order_relaxed);
+    uint32_t h = load_relaxed(&q->ring.head);
     for (;;) {
         /* relaxed: the owner alone writes tail. */
-        if (h == atomic_load_explicit(&q->ring.tail, memory_order_relaxed))
+        if (h == load_relaxed(&q->ring.tail))
             return NULL;
         /* relaxed: own store. */
-        struct g *g = atomic_load_explicit(&q->slot[h % RUNQ_SIZE], memory_order_relaxed);
+        struct g *g = g_of(load_relaxed(runq_slot(q, h)));
         /* O2: release: our read of the slot is done before a later owner of this P, which acquires
          * head in runq_put, may write it. relaxed: on failure only the number matters. */
         if (atomic_compare_exchange_weak_explicit(&q->ring.head, &h, h + 1, memory_order_release,
@@ -77,7 +87,7 @@ void runq_put_tail(struct p *p, struct g *g);
 static inline struct g *runq_take_next(struct runq *q)
 {
     /* relaxed: mostly empty, then no exchange is needed; it is our own slot to fill. */
-    if (atomic_load_explicit(&q->next, memory_order_relaxed) == NULL)
+    if (load_relaxed(&q->next) == NULL)
         return NULL;
     /* relaxed: the owner put it there itself, or took the P over by an acquire; a thief only ever
      * empties it. */

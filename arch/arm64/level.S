@@ -50,8 +50,8 @@ FUNC(arm64_to_el1)
 
 from_el3:
     /*
-     * Cortex-A53, A57, A72 and A73 take part in coherency only once SMPEN is set, before the MMU
-     * is on (their manuals, 4.3 and 4.5). Elsewhere the register may not exist.
+     * Cortex-A53, A35, A57, A72 and A73 take part in coherency only once SMPEN is set, before the MMU
+     * is on (their manuals, CPUECTLR_EL1). Elsewhere the register may not exist.
      */
     mrs  x9, midr_el1
     lsr  w10, w9, #24
@@ -60,6 +60,8 @@ from_el3:
     ubfx w9, w9, #4, #12
     mov  w10, #0xd03
     cmp  w9, w10
+    mov  w10, #0xd04
+    ccmp w9, w10, #4, ne
     mov  w10, #0xd07
     ccmp w9, w10, #4, ne
     mov  w10, #0xd08

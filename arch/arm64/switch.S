@@ -2,9 +2,10 @@
  * switch.S: from one goroutine to the next.
  *
  *   void arch_yield(uintptr_t next_tp, struct arch_hart *hart, struct arch_ring *ring, uint32_t h,
- *                   uint32_t new_tail, void (*lost)(void *, struct arch_hart *));
+ *                   uint32_t new_tail);
  *   void arch_park(void (*fn)(void *, struct arch_hart *), void *arg, struct arch_hart *hart);
- *   _Noreturn void arch_leave(void (*fn)(void *, struct arch_hart *), void *arg, struct arch_hart *);
+ *   _Noreturn void arch_leave(void (*fn)(void *, struct arch_hart *), void *arg,
+ *                             struct arch_hart *hart);
  *   _Noreturn void arch_resume(uintptr_t tp);
  *
  * All are plain calls, so only what the calling convention preserves is saved, into the struct
@@ -30,7 +31,7 @@
 /* Offset from the thread pointer. */
 #define CTX(off) (off - ARCH_CONTEXT_SIZE)
 
-/* Stores (stp, stur) or loads (ldp, ldur) every register of the context at \tp; x11 stands in for sp. */
+/* Stores (stp, stur) or loads (ldp, ldur) every register of the context; x11 stands in for sp. */
 .macro each_saved pair, single, tp
     \pair x19, x20, [\tp, #CTX(ARCH_CONTEXT_X)]
     \pair x21, x22, [\tp, #CTX(ARCH_CONTEXT_X + 16)]
@@ -73,7 +74,7 @@ FUNC(arch_switch_begin)
 END(arch_switch_begin)
 
 /*
- * x0 next's tp   x1 hart   x2 ring   w3 h   w4 new tail   x5 lost
+ * x0 next's tp   x1 hart   x2 ring   w3 h   w4 new tail
  */
 FUNC(arch_yield)
     save
@@ -100,9 +101,8 @@ FUNC(arch_yield)
     stur x1, [x0, #CTX(-ARCH_G_HART)]
     resume x0
     /* The exclusive load stays open; the next one replaces it before any store looks. */
-2:  mov  x0, x5
-    mov  x2, x1
-    mov  x1, #0
+2:  mov  x2, x1
+    address x0, arch_yield_lost
     b    to_scheduler                   /* FPCR is 0 by now */
 END(arch_yield)
 

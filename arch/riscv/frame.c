@@ -21,12 +21,12 @@ bool arch_unwind(uintptr_t *pc, uintptr_t *fp, uintptr_t lo, uintptr_t hi)
     return *pc != 0;
 }
 
-/* A goroutine with floating point left its real return address on its stack (switch.S). */
+/* A goroutine with floating point left its real return address below its stack pointer (switch.S). */
 uintptr_t arch_context_pc(const struct arch_context *ctx)
 {
     extern char fp_resume[];
     if (ctx->ra == (uintptr_t)fp_resume)
-        return *(const uintptr_t *)(ctx->sp + ARCH_FP_RA);
+        return *(const uintptr_t *)(ctx->sp - ARCH_FP_SIZE + ARCH_FP_RA);
     return ctx->ra;
 }
 

@@ -2,7 +2,7 @@
  * switch.S: from one goroutine to the next.
  *
  *   void arch_yield(uintptr_t next_tp, struct arch_hart *hart, struct arch_ring *ring, uint32_t h,
- *                   uint32_t new_tail, void (*lost)(void *, struct arch_hart *));
+ *                   uint32_t new_tail);
  *   void arch_park(void (*fn)(void *, struct arch_hart *), void *arg, struct arch_hart *hart);
  *   _Noreturn void arch_leave(void (*fn)(void *, struct arch_hart *), void *arg, struct arch_hart *);
  *   _Noreturn void arch_resume(uintptr_t tp);
@@ -34,33 +34,32 @@
 
 .macro each_fp_saved op
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
-    \op fs\n, 8 * \n(sp)
+    \op fs\n, 8 * \n - ARCH_FP_SIZE(sp)
     .endr
 .endm
 
-/* fs0 … fs11, fcsr and the real ra go on the stack; ra becomes fp_resume. Clobbers t0. */
-.macro fp_push
-    addi sp, sp, -ARCH_FP_SIZE
+/* fs0 … fs11, fcsr and the real ra go below the stack pointer, which no trap ever writes to (traps
+ * have a stack of their own); ra becomes fp_resume, which \hart has at hand. Clobbers t0. */
+.macro fp_push hart
     each_fp_saved fsd
     frcsr t0
-    sd   t0, ARCH_FP_FCSR(sp)
-    sd   ra, ARCH_FP_RA(sp)
-    la   ra, fp_resume
+    sd   t0, ARCH_FP_FCSR - ARCH_FP_SIZE(sp)
+    sd   ra, ARCH_FP_RA - ARCH_FP_SIZE(sp)
+    ld   ra, ARCH_HART_PORT(\hart)
 .endm
 
 .macro fp_pop
     each_fp_saved fld
-    ld   t0, ARCH_FP_FCSR(sp)
+    ld   t0, ARCH_FP_FCSR - ARCH_FP_SIZE(sp)
     fscsr t0
-    ld   ra, ARCH_FP_RA(sp)
-    addi sp, sp, ARCH_FP_SIZE
+    ld   ra, ARCH_FP_RA - ARCH_FP_SIZE(sp)
 .endm
 
 FUNC(arch_switch_begin)
 END(arch_switch_begin)
 
 /*
- * a0 next's tp   a1 hart   a2 ring   a3 h   a4 new tail   a5 lost
+ * a0 next's tp   a1 hart   a2 ring   a3 h   a4 new tail
  */
 FUNC(arch_yield)
     lbu  t1, CTX(-ARCH_G_FLAGS)(tp)
@@ -93,11 +92,12 @@ lost:
     ld   sp, ARCH_HART_SCHED_SP(a1)
     ld   tp, ARCH_HART_SCHED_TP(a1)
     li   s0, 0
-    li   a0, 0
+    mv   a0, a1
     li   ra, 0
-    jr   a5
+    tail arch_yield_lost
 yield_fp:
-    fp_push
+    fp_push a1
+    mv   t2, ra
     each_saved sd, tp, -ARCH_CONTEXT_SIZE
     lbu  t1, CTX(-ARCH_G_FLAGS)(a0)
     bnez t1, yield_fp_fp
@@ -117,8 +117,7 @@ yield_fp_fp:
     sd   a1, CTX(-ARCH_G_HART)(a0)
     mv   tp, a0
     each_saved ld, tp, -ARCH_CONTEXT_SIZE
-    la   t0, fp_resume
-    bne  ra, t0, yield_fp_foreign       /* it was preempted: a whole frame waits */
+    bne  ra, t2, yield_fp_foreign       /* it was preempted: a whole frame waits */
     fp_pop
     ret
 yield_fp_foreign:
@@ -160,7 +159,7 @@ leave_fp:
     csrc sstatus, t1
     j    leave_go
 park_fp:
-    fp_push
+    fp_push a2
     li   t0, SSTATUS_FS
     csrc sstatus, t0
     j    park_save

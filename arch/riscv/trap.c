@@ -80,7 +80,8 @@ void riscv_trap_nested(struct arch_hart *hart, struct arch_frame *f)
 
 void arch_hart_init(struct arch_hart *hart)
 {
-    extern char riscv_trap_entry[];
+    extern char riscv_trap_entry[], fp_resume[];
+    hart->port = (uintptr_t)fp_resume;
     *(struct arch_hart **)hart->trap_sp = hart;
     __asm__ volatile("csrw stvec, %0" ::"r"(riscv_trap_entry));
     __asm__ volatile("csrw sscratch, %0" ::"r"(hart->trap_sp));

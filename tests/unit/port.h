@@ -12,7 +12,7 @@
 #define __data_start unit_data_start
 
 #define ARCH_CONTEXT_SIZE 16
-#define ARCH_VM_HIGH ((uintptr_t)0x4000000000)
+#define ARCH_VM_HIGH      ((uintptr_t)0x4000000000)
 
 struct arch_context {
     uintptr_t pc, sp;
@@ -28,7 +28,7 @@ static inline void arch_context_init(struct arch_context *ctx, uintptr_t sp, voi
                                      void *arg)
 {
     (void)arg;
-    *ctx = (struct arch_context){ (uintptr_t)entry, sp };
+    *ctx = (struct arch_context){(uintptr_t)entry, sp};
 }
 
 static inline void arch_irq_enable(void)

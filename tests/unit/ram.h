@@ -19,8 +19,8 @@
 #include "kernel/page.h"
 
 #define RAM_BASE ((uintptr_t)0x10000000)
-#define MIB ((uintptr_t)1 << 20)
-#define KIB ((uintptr_t)1 << 10)
+#define MIB      ((uintptr_t)1 << 20)
+#define KIB      ((uintptr_t)1 << 10)
 
 _Atomic unsigned long unit_tlb_fences, unit_tlb_shootdowns;
 static void (*unit_on_shootdown)(void);
@@ -48,6 +48,8 @@ void kprintf(const char *fmt, ...)
     va_end(ap);
 }
 
+static int ram_rubbish = 0xa5; /* what memory holds when the machine starts */
+
 /* [RAM_BASE, RAM_BASE + size) is memory, full of rubbish up to `dirty`. */
 static void ram_map(size_t size, size_t dirty)
 {
@@ -57,17 +59,17 @@ static void ram_map(size_t size, size_t dirty)
         perror("mmap");
         exit(1);
     }
-    memset(p, 0xa5, dirty);
+    memset(p, ram_rubbish, dirty);
 }
 
 static void bank_add(struct machine *m, uint64_t base, uint64_t size)
 {
-    m->bank[m->n_banks++] = (struct range){ base, size };
+    m->bank[m->n_banks++] = (struct range){base, size};
 }
 
 static inline void reserved_add(struct machine *m, uint64_t base, uint64_t size)
 {
-    m->reserved[m->n_reserved++] = (struct range){ base, size };
+    m->reserved[m->n_reserved++] = (struct range){base, size};
 }
 
 /* Repeatable, not good: xorshift. */

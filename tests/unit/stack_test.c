@@ -58,10 +58,10 @@ static uint64_t *touch(uintptr_t va)
     return (uint64_t *)(page + (va & (PAGE_SIZE - 1) & ~7ul));
 }
 
-static void a_stack_has_its_top_page_only(void)
+TEST(a_stack_has_its_top_page_only)
 {
     init(16 * MIB);
-    struct stack s = { 0 };
+    struct stack s = {0};
     CHECK(stack_alloc(&s, 0));
     CHECK(s.hi - s.lo == 60 * KIB && s.hi % (64 * KIB) == 0);
     CHECK(s.lo >= VM_STACKS && s.hi <= VM_STACKS + VM_STACKS_SIZE);
@@ -72,14 +72,14 @@ static void a_stack_has_its_top_page_only(void)
     CHECK(all_is_back());
 }
 
-static void sizes_round_up_to_classes(void)
+TEST(sizes_round_up_to_classes)
 {
     init(16 * MIB);
     const struct {
         size_t asked, got;
-    } sizes[] = { { 1, 64 * KIB },          { 64 * KIB, 64 * KIB },   { 64 * KIB + 1, 128 * KIB },
-                  { 2 * MIB, 2 * MIB },     { 3 * MIB, 4 * MIB },     { 40 * MIB, 64 * MIB },
-                  { 64 * MIB, 64 * MIB } };
+    } sizes[] = {{1, 64 * KIB},       {64 * KIB, 64 * KIB}, {64 * KIB + 1, 128 * KIB},
+                 {2 * MIB, 2 * MIB},  {3 * MIB, 4 * MIB},   {40 * MIB, 64 * MIB},
+                 {64 * MIB, 64 * MIB}};
     struct stack s[7];
     for (int i = 0; i < 7; i++) {
         CHECK(stack_alloc(&s[i], sizes[i].asked));
@@ -87,14 +87,14 @@ static void sizes_round_up_to_classes(void)
         for (int j = 0; j < i; j++)
             CHECK(s[i].hi <= s[j].lo || s[j].hi <= s[i].lo);
     }
-    struct stack none = { 7, 7 };
+    struct stack none = {7, 7};
     CHECK(!stack_alloc(&none, 64 * MIB + 1) && !stack_alloc(&none, SIZE_MAX) && none.lo == 7);
     for (int i = 0; i < 7; i++)
         stack_free(&s[i]);
     CHECK(all_is_back());
 }
 
-static void faults_are_told_apart(void)
+TEST(faults_are_told_apart)
 {
     init(16 * MIB);
     struct stack s, t;
@@ -123,7 +123,7 @@ static void faults_are_told_apart(void)
     CHECK(all_is_back());
 }
 
-static void a_dead_stack_is_reused_with_its_pages(void)
+TEST(a_dead_stack_is_reused_with_its_pages)
 {
     init(16 * MIB);
     struct stack s, t;
@@ -138,7 +138,7 @@ static void a_dead_stack_is_reused_with_its_pages(void)
     CHECK(all_is_back());
 }
 
-static void a_stack_can_be_filled_at_once(void)
+TEST(a_stack_can_be_filled_at_once)
 {
     init(16 * MIB);
     struct stack s;
@@ -166,7 +166,7 @@ static void free_middle(void *s)
     stack_free(&copy);
 }
 
-static void freeing_nonsense_stops_the_machine(void)
+TEST(freeing_nonsense_stops_the_machine)
 {
     init(16 * MIB);
     struct stack s;
@@ -187,7 +187,7 @@ static void note_free(void)
     free_at_shootdown = page_count_free();
 }
 
-static void the_pool_has_a_limit(void)
+TEST(the_pool_has_a_limit)
 {
     init(64 * MIB);
     size_t limit = page_count_total() / 8;
@@ -203,7 +203,7 @@ static void the_pool_has_a_limit(void)
     CHECK(all_is_back());
 }
 
-static void pages_wait_for_their_shootdown(void)
+TEST(pages_wait_for_their_shootdown)
 {
     init(64 * MIB);
     for (int i = 0; i < 100; i++)
@@ -220,9 +220,67 @@ static void pages_wait_for_their_shootdown(void)
     CHECK(all_is_back());
 }
 
+static struct stack meanwhile;
+static uintptr_t meanwhile_not;
+
+static void take_one(void)
+{
+    unit_on_shootdown = NULL;
+    CHECK(stack_alloc(&meanwhile, 0));
+    CHECK(meanwhile.hi - meanwhile_not >= (uintptr_t)1 << 30);
+    CHECK(touch(meanwhile.lo));
+}
+
+/* A region that is on its way out gives no slot, and the slots of a batch are nobody's. */
+TEST(a_slot_waits_for_its_shootdown_too)
+{
+    init(16 * MIB);
+    struct stack s;
+    CHECK(stack_alloc(&s, 0) && touch(s.lo));
+    meanwhile_not = s.hi;
+    stack_free(&s);
+    unit_on_shootdown = take_one;
+    stack_trim();
+    CHECK(vm_lookup(meanwhile.lo) && vm_lookup(meanwhile.hi - 1));
+    CHECK(stack_alloc(&s, 64 * KIB) && touch(s.lo) && s.hi != meanwhile.hi);
+    stack_free(&meanwhile);
+    stack_free(&s);
+    CHECK(all_is_back());
+}
+
+static pthread_t second;
+static _Atomic bool second_is_done;
+
+static void *trim_too(void *unused)
+{
+    stack_trim();
+    second_is_done = true;
+    return unused;
+}
+
+static void start_second(void)
+{
+    unit_on_shootdown = NULL;
+    pthread_create(&second, NULL, trim_too, NULL);
+    usleep(50000);
+    CHECK(!second_is_done);
+}
+
+TEST(one_trim_at_a_time)
+{
+    init(16 * MIB);
+    struct stack s;
+    CHECK(stack_alloc(&s, 0));
+    stack_free(&s);
+    unit_on_shootdown = start_second;
+    CHECK(all_is_back());
+    pthread_join(second, NULL);
+    CHECK(second_is_done);
+}
+
 /* ---- Out of memory */
 
-static void out_of_memory_is_an_answer(void)
+TEST(out_of_memory_is_an_answer)
 {
     init(8 * MIB);
     int n = 0;
@@ -232,7 +290,7 @@ static void out_of_memory_is_an_answer(void)
     while (page_alloc())
         ;
     CHECK(stack_fault(many[0].lo, many[0].lo) == STACK_NO_MEMORY && !vm_lookup(many[0].lo));
-    struct stack s = { 0 };
+    struct stack s = {0};
     CHECK(!stack_alloc(&s, 0) && !stack_alloc(&s, 1 * MIB));
     /* Dead stacks of another class are memory too. */
     for (int i = 10; i < 20; i++)
@@ -249,7 +307,7 @@ static void out_of_memory_is_an_answer(void)
 }
 
 /* The nth page that is asked for is not there, for every n. */
-static void every_page_may_fail(void)
+TEST(every_page_may_fail)
 {
     for (size_t n = 0; n < 12; n++) {
         init(8 * MIB);
@@ -268,7 +326,7 @@ static void every_page_may_fail(void)
     }
 }
 
-static void the_window_has_an_end(void)
+TEST(the_window_has_an_end)
 {
     init(64 * MIB);
     int n = 0;
@@ -348,13 +406,13 @@ static void random_lives(size_t ram, uint64_t seed, bool may_fail)
     CHECK(all_is_back());
 }
 
-static void stacks_live_and_die_at_random(void)
+TEST(stacks_live_and_die_at_random)
 {
     for (uint64_t seed = 1; seed <= 4; seed++)
         random_lives(64 * MIB, seed * 0x9e3779b97f4a7c15, false);
 }
 
-static void stacks_live_and_die_at_random_in_little_memory(void)
+TEST(stacks_live_and_die_at_random_in_little_memory)
 {
     for (uint64_t seed = 5; seed <= 8; seed++)
         random_lives(5 * MIB, seed * 0x9e3779b97f4a7c15, true);
@@ -363,8 +421,8 @@ static void stacks_live_and_die_at_random_in_little_memory(void)
 /* ---- Threads, each with a translation buffer that only a shootdown empties */
 
 #define THREADS 4
-#define MINE 40
-#define TLB 64
+#define MINE    40
+#define TLB     64
 
 static _Atomic unsigned generation;
 static _Atomic size_t failures;
@@ -450,34 +508,16 @@ static void run_harts(size_t ram)
     CHECK(all_is_back());
 }
 
-static void harts_share_the_window(void)
+TEST(harts_share_the_window)
 {
     run_harts(32 * MIB);
     CHECK(failures == 0);
 }
 
-static void harts_share_too_little_memory(void)
+TEST(harts_share_too_little_memory)
 {
     run_harts(3 * MIB);
     CHECK(failures > 0);
 }
 
-int main(void)
-{
-    RUN(a_stack_has_its_top_page_only);
-    RUN(sizes_round_up_to_classes);
-    RUN(faults_are_told_apart);
-    RUN(a_dead_stack_is_reused_with_its_pages);
-    RUN(a_stack_can_be_filled_at_once);
-    RUN(freeing_nonsense_stops_the_machine);
-    RUN(the_pool_has_a_limit);
-    RUN(pages_wait_for_their_shootdown);
-    RUN(every_page_may_fail);
-    RUN(the_window_has_an_end);
-    RUN(stacks_live_and_die_at_random);
-    RUN(stacks_live_and_die_at_random_in_little_memory);
-    RUN(harts_share_the_window);
-    RUN(harts_share_too_little_memory);
-    RUN(out_of_memory_is_an_answer);
-    return unit_result();
-}
+UNIT_MAIN

@@ -1,4 +1,4 @@
-// with: kernel/vm.c kernel/page.c -DPINION_UNIT_TEST -no-pie -fno-pie -pthread
+// with: kernel/vm.c kernel/page.c -DPINION_UNIT_TEST -no-pie -fno-pie -pthread -Wl,--wrap=page_alloc
 /*
  * vm: the identity map byte for byte against the machine's description, devices, and harts that map
  * in the same table at once. Entries are those of tests/unit/port.h.
@@ -9,7 +9,7 @@
 #include "kernel/vm.h"
 
 #define RAM_SIZE (64 * MIB)
-#define GIB ((uint64_t)1 << 30)
+#define GIB      ((uint64_t)1 << 30)
 
 /* The image, as the linker script would place it: at 2 MiB in memory. */
 __asm__(".globl __text_start, __text_end, __rodata_start, __rodata_end\n"
@@ -21,9 +21,9 @@ __asm__(".globl __text_start, __text_end, __rodata_start, __rodata_end\n"
         ".set unit_data_start, 0x10215000\n"
         ".set __bss_end,      0x10450000\n"
         ".set __image_end,    0x10460000\n");
-#define TEXT 0x10200000
-#define RODATA 0x10211000
-#define DATA 0x10215000
+#define TEXT      0x10200000
+#define RODATA    0x10211000
+#define DATA      0x10215000
 #define IMAGE_END 0x10460000
 
 /* The entry that translates va: its protection (0: none), its level, where it leads. */
@@ -39,10 +39,10 @@ static struct found find(uintptr_t va)
     for (int level = 2;; level--) {
         arch_pte e = table[va >> (12 + 9 * level) & 511];
         if (!(e & UNIT_PTE_VALID))
-            return (struct found){ 0, level, 0 };
+            return (struct found){0, level, 0};
         if (!(e & UNIT_PTE_TABLE)) {
             uint64_t offset = va & ((PAGE_SIZE << 9 * level) - 1);
-            return (struct found){ e >> 2 & 15, level, (e & ~(arch_pte)0xfff) + offset };
+            return (struct found){e >> 2 & 15, level, (e & ~(arch_pte)0xfff) + offset};
         }
         CHECK(level > 0);
         table = (arch_pte *)(e & ~(arch_pte)0xfff);
@@ -64,9 +64,9 @@ static void init(void)
     m->fdt = (void *)(RAM_BASE + 60 * MIB + 0x100);
     m->fdt_size = 0x3210;
     page_init(m, TEXT, IMAGE_END);
-    bank_add(m, 0, 64 * KIB);                         /* with page zero */
+    bank_add(m, 0, 64 * KIB);                           /* with page zero */
     bank_add(m, 4 * GIB, 3 * GIB + 6 * MIB + 12 * KIB); /* large leaves */
-    bank_add(m, 255 * GIB, 4 * GIB);                  /* one of them in reach */
+    bank_add(m, 255 * GIB, 4 * GIB);                    /* one of them in reach */
     bank_add(m, 300 * GIB, GIB);
     reserved_add(m, 7 * GIB + 4 * MIB, 2 * MIB);
     vm_init(m);
@@ -110,7 +110,7 @@ static void check_identity(uintptr_t from, uintptr_t to, uintptr_t step)
     }
 }
 
-static void identity_map_is_the_machine(void)
+TEST(identity_map_is_the_machine)
 {
     init();
     CHECK(strcmp(unit_said, "vm: memory from 4b00000000 on is out of reach\n") == 0);
@@ -122,7 +122,7 @@ static void identity_map_is_the_machine(void)
         CHECK(((arch_pte *)vm_root())[i] == 0);
 }
 
-static void leaves_are_as_large_as_fits(void)
+TEST(leaves_are_as_large_as_fits)
 {
     init();
     CHECK(find(4 * GIB).level == 2 && find(7 * GIB - 1).level == 2);
@@ -131,7 +131,7 @@ static void leaves_are_as_large_as_fits(void)
     CHECK(find(TEXT).level == 0 && find(255 * GIB).level == 2);
 }
 
-static void lookup_knows_every_level(void)
+TEST(lookup_knows_every_level)
 {
     init();
     CHECK(vm_lookup(4 * GIB + 0x12345678) == (void *)(4 * GIB + 0x12345000));
@@ -140,7 +140,7 @@ static void lookup_knows_every_level(void)
     CHECK(!vm_lookup(0) && !vm_lookup(RAM_BASE) && !vm_lookup(VM_STACKS) && !vm_lookup(8));
 }
 
-static void devices_are_mapped_once_and_never_over_memory(void)
+TEST(devices_are_mapped_once_and_never_over_memory)
 {
     init();
     char *uart = vm_map_device(0x9001010, 16);
@@ -161,7 +161,7 @@ static void devices_are_mapped_once_and_never_over_memory(void)
     CHECK(vm_map_device(RAM_BASE + 41 * MIB, 64) == (void *)(RAM_BASE + 41 * MIB));
 }
 
-static void far_devices_go_through_the_window(void)
+TEST(far_devices_go_through_the_window)
 {
     init();
     uintptr_t far = (uintptr_t)vm_map_device(0x7040000123, 0x2000);
@@ -175,7 +175,7 @@ static void far_devices_go_through_the_window(void)
     CHECK(!vm_map_device((uint64_t)1 << 39, VM_DEVICES_SIZE));
 }
 
-static void pages_come_and_go(void)
+TEST(pages_come_and_go)
 {
     init();
     size_t before = page_count_free();
@@ -203,7 +203,7 @@ static void pages_come_and_go(void)
     CHECK(unit_tlb_shootdowns == n + 2);
 }
 
-static void out_of_memory_changes_nothing(void)
+TEST(out_of_memory_changes_nothing)
 {
     init();
     void *chain = NULL;
@@ -224,11 +224,42 @@ static void out_of_memory_changes_nothing(void)
     CHECK(vm_map_page(va, last, VM_READ) == VM_MAPPED && vm_lookup(va) == last);
 }
 
+/* ---- Another hart is faster: it maps the page while we are out for a table. */
+
+static _Thread_local uintptr_t rival_va;
+static void *rival_page;
+
+void *__real_page_alloc(void);
+void *__wrap_page_alloc(void);
+void *__wrap_page_alloc(void)
+{
+    uintptr_t va = rival_va;
+    rival_va = 0;
+    if (va)
+        CHECK(vm_map_page(va, rival_page, VM_READ) == VM_MAPPED);
+    return __real_page_alloc();
+}
+
+TEST(the_loser_of_a_race_uses_the_winners_table)
+{
+    init();
+    size_t before = page_count_free();
+    rival_va = VM_STACKS + 3 * PAGE_SIZE;
+    rival_page = (void *)(RAM_BASE + 20 * MIB);
+    void *ours = (void *)(RAM_BASE + 21 * MIB);
+    CHECK(vm_map_page(VM_STACKS + 4 * PAGE_SIZE, ours, VM_READ) == VM_MAPPED);
+    CHECK(vm_lookup(VM_STACKS + 3 * PAGE_SIZE) == rival_page);
+    CHECK(vm_lookup(VM_STACKS + 4 * PAGE_SIZE) == ours);
+    rival_va = VM_HEAP;
+    CHECK(vm_map_page(VM_HEAP, ours, VM_READ) == VM_TAKEN && vm_lookup(VM_HEAP) == rival_page);
+    CHECK(before - page_count_free() == 4);
+}
+
 /* ---- Harts that map in the same, as yet missing tables. */
 
 #define THREADS 4
-#define RACES 300
-#define SPAN 64 /* pages each race is about */
+#define RACES   300
+#define SPAN    64 /* pages each race is about */
 
 static pthread_barrier_t start;
 static _Atomic unsigned mapped[RACES], taken[RACES];
@@ -269,7 +300,7 @@ static void *racer(void *arg)
     return NULL;
 }
 
-static void harts_that_map_at_once_agree(void)
+TEST(harts_that_map_at_once_agree)
 {
     init();
     size_t before = page_count_free();
@@ -284,15 +315,4 @@ static void harts_that_map_at_once_agree(void)
     CHECK(page_count_free() == before);
 }
 
-int main(void)
-{
-    RUN(identity_map_is_the_machine);
-    RUN(leaves_are_as_large_as_fits);
-    RUN(lookup_knows_every_level);
-    RUN(devices_are_mapped_once_and_never_over_memory);
-    RUN(far_devices_go_through_the_window);
-    RUN(pages_come_and_go);
-    RUN(out_of_memory_changes_nothing);
-    RUN(harts_that_map_at_once_agree);
-    return unit_result();
-}
+UNIT_MAIN

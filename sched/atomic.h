@@ -1,0 +1,42 @@
+/*
+ * atomic: the plainest atomic loads and stores, for the hot paths.
+ *
+ * They are C11's relaxed load and store, release store and acquire load of a word that is written
+ * atomically elsewhere. Compilers do badly by the relaxed ones: GCC before 14 makes an exchange of
+ * a store on RISC-V, and on no instruction set does it fold the address into the access. A
+ * volatile access of an aligned word is one load or store on all ours, which is what relaxed asks
+ * for; and C11's fences order it as they order a relaxed atomic. On the host, where the
+ * sanitizers watch, the C11 operations are used as they are.
+ *
+ * Each use says why its order is enough, as for memory_order_….
+ */
+#pragma once
+#include <stdatomic.h>
+
+#if defined(__riscv) || defined(__aarch64__)
+/* The type of what lies there, without _Atomic: only an lvalue that is converted loses it. */
+#define plain_type_(at)          __typeof__(atomic_load_explicit(at, memory_order_relaxed))
+#define load_relaxed(at)         (*(const volatile plain_type_(at) *)(at))
+#define store_relaxed(at, value) (*(volatile plain_type_(at) *)(at) = (value))
+#else
+#define load_relaxed(at)         atomic_load_explicit(at, memory_order_relaxed)
+#define store_relaxed(at, value) atomic_store_explicit(at, value, memory_order_relaxed)
+#endif
+
+#if defined(__riscv)
+/* No load-acquire, store-release instructions: fences, as the manual's table A.6 has them. */
+#define load_acquire(at)                           \
+    __extension__({                                \
+        plain_type_(at) seen_ = load_relaxed(at);  \
+        atomic_thread_fence(memory_order_acquire); \
+        seen_;                                     \
+    })
+#define store_release(at, value)                   \
+    do {                                           \
+        atomic_thread_fence(memory_order_release); \
+        store_relaxed(at, value);                  \
+    } while (0)
+#else
+#define load_acquire(at)         atomic_load_explicit(at, memory_order_acquire)
+#define store_release(at, value) atomic_store_explicit(at, value, memory_order_release)
+#endif
