@@ -67,12 +67,12 @@ CFLAGS   = -std=gnu11 $(if $(DEBUG),-O1 -DPINION_DEBUG=1,-O2) -g $(ISA_CFLAGS_$(
            -ffunction-sections -fdata-sections -fno-common -fno-stack-protector -ftls-model=local-exec
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes
 # Programs see the public headers only; the rooms and the tests see the tree from its root.
-FLAGS_app   = $(CPPFLAGS) $(CFLAGS) -Wall
+FLAGS_app   = $(CPPFLAGS) $(CFLAGS) $(ISA_APP_$(ISA)) -fno-optimize-sibling-calls -Wall
 FLAGS_room  = $(CPPFLAGS) $(CFLAGS) -I. -Iarch/$(ARCH) -isystem $(LIBFDT) $(WARNINGS)
 FLAGS_early = $(FLAGS_room) $(ISA_EARLY_$(ISA))
 FLAGS_fdt   = $(CPPFLAGS) $(CFLAGS) -I$(LIBFDT) -w $(ISA_EARLY_$(ISA))
 FLAGS_host  = -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-              -fno-omit-frame-pointer -I. -Iinclude -isystem $(LIBFDT)
+              -fno-omit-frame-pointer -I. -Iinclude -isystem $(LIBFDT) -Wno-format-overflow
 LDFLAGS     = $(ISA_CFLAGS_$(ISA)) $(ISA_LDFLAGS_$(ISA)) -nostdlib -static -Wl,--gc-sections \
               -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack
 NEWLIB_CFLAGS = -O2 -g $(ISA_CFLAGS_$(ISA)) -ffreestanding -fno-omit-frame-pointer \
@@ -169,7 +169,8 @@ $(LIBFDT)/libfdt.h: | setup
 
 NEEDS = python3:python3:PYTHON cmp:diffutils:-
 NEEDS += $(if $(wildcard $(NEWLIB)/lib/libc.a),,$(NEEDS_BUILD))
-NEEDS_BUILD = cc:gcc:- tar:tar:- xz:xz-utils:- $(if $(NEWLIB_SRC),,/usr/src/newlib:newlib-source:NEWLIB_SRC)
+NEEDS_BUILD = cc:gcc:- /usr/include/stdio.h:libc6-dev:- tar:tar:- xz:xz-utils:- \
+    $(if $(NEWLIB_SRC),,/usr/src/newlib:newlib-source:NEWLIB_SRC)
 NEEDS_HOST  = $(HOSTCC):gcc:HOSTCC /usr/include/stdio.h:libc6-dev:-
 NEEDS_CHECK = clang-format:clang-format:CLANG_FORMAT
 ALL_ISAS    = $(sort $(foreach a,$(wildcard arch/*/isa.mk),$(ISA_$(a:arch/%/isa.mk=%))))
@@ -255,11 +256,11 @@ format: setup ## bring all C files into the tree's format
 	@clang-format -i $(C_FILES)
 
 check: setup ## check format, includes, memory orders and tools, and run the unit tests
-	@clang-format --dry-run -Werror $(C_FILES)
-	@tests/check_layers.sh
-	@tests/check_orders.sh
-	@$(PYTHON) tests/check_python.py
-	@tests/run --host
+	@wrong=0; \
+	for step in 'clang-format --dry-run -Werror $(C_FILES)' tests/check_layers.sh \
+	    tests/check_orders.sh '$(PYTHON) tests/check_python.py' 'tests/run --host'; do \
+	    printf '  CHECK %.50s\n' "$$step" >&2; $$step || wrong=1; \
+	done; exit $$wrong
 
 deps: setup ## install what building, running, testing and checking need
 

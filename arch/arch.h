@@ -53,7 +53,8 @@ struct arch_ring { /* head and tail of a P's run queue, see sched/runq.h */
 };
 _Static_assert(offsetof(struct arch_ring, tail) == ARCH_RING_TAIL, "arch_yield stores tail");
 
-/* Prepares ctx so that arch_resume enters entry(arg) on the stack that ends at sp. */
+/* Prepares ctx so that arch_resume enters entry(arg) on the stack that ends at sp; when entry returns,
+ * arch_context_done is called there. */
 static inline void arch_context_init(struct arch_context *ctx, uintptr_t sp, void (*entry)(void *),
                                      void *arg);
 /*
@@ -135,6 +136,9 @@ void arch_mmu_enable(uintptr_t root);
 
 /* Walking frames: steps *pc, *fp from a function to its caller within [lo, hi). false: the end. */
 bool arch_unwind(uintptr_t *pc, uintptr_t *fp, uintptr_t lo, uintptr_t hi);
+/* The first step from a trap: the caller of the function that f stopped in. */
+bool arch_frame_caller(const struct arch_frame *f, uintptr_t lo, uintptr_t hi, uintptr_t *pc,
+                       uintptr_t *fp);
 uintptr_t arch_context_pc(const struct arch_context *ctx);
 uintptr_t arch_context_fp(const struct arch_context *ctx);
 uintptr_t arch_context_sp(const struct arch_context *ctx);
@@ -142,8 +146,13 @@ uintptr_t arch_frame_pc(const struct arch_frame *f);
 uintptr_t arch_frame_fp(const struct arch_frame *f);
 uintptr_t arch_frame_sp(const struct arch_frame *f);
 uintptr_t arch_frame_tp(const struct arch_frame *f);
-/* Makes the interrupted context call fn(arg) at once, as if its next instruction were that call. */
-void arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg);
+/*
+ * Makes the interrupted context call fn(arg) at once, as if its next instruction were that call, on
+ * its stack [lo, hi), which is mapped from a little below the stack pointer up. false: the stack
+ * pointer is not in there.
+ */
+bool arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg, uintptr_t lo,
+                     uintptr_t hi);
 /* Prints every register with kprintf. */
 void arch_frame_print(const struct arch_frame *f);
 
@@ -167,6 +176,8 @@ void trap_fault(struct arch_hart *, struct arch_frame *, enum trap_fault, uintpt
 _Noreturn void trap_nested(struct arch_hart *, struct arch_frame *);
 /* printf for the kernel (kernel/console.h); any context. */
 void kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A context's entry function has returned. On its own stack. */
+_Noreturn void arch_context_done(void);
 /* The end of an arch_yield whose goroutine was taken by another hart. On the scheduler stack. */
 _Noreturn void arch_yield_lost(struct arch_hart *hart);
 /* Boot of the first hart, and of a later one, on their scheduler stacks. */

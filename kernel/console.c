@@ -315,6 +315,24 @@ void console_panic_mode(void)
     late_write();
 }
 
+void console_hold(void)
+{
+    if (!alone())
+        spin_lock(&line);
+}
+
+void console_solo(bool on)
+{
+    /* relaxed: the other harts stand still, and only started or stopped by stronger means. */
+    atomic_store_explicit(&panicking, on, memory_order_relaxed);
+}
+
+void console_let_go(void)
+{
+    if (!alone())
+        line_release();
+}
+
 int console_getc(void)
 {
     if (alone())

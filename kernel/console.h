@@ -7,6 +7,7 @@
  * with CR before LF.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,14 @@ void console_write(enum console_stream, const char *s, size_t n);
 void console_post(const char *s, size_t n);
 /* From now on take no lock: the other harts are stopped. Also what had been posted is written. */
 void console_panic_mode(void);
+/*
+ * For somebody who stops the other harts for a while and wants to print meanwhile: console_hold
+ * before they are stopped, so that none of them stands still with the line; console_solo(true)
+ * while they stand: no lock is taken; then in reverse, console_let_go last. Preemption off.
+ */
+void console_hold(void);
+void console_solo(bool on);
+void console_let_go(void);
 /* One byte of input, or -1. Never waits. */
 int console_getc(void);
 /* Waits until all is on the wire and, on a host link, sends the exit record. */

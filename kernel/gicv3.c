@@ -30,18 +30,20 @@
 #define GICD_IROUTER  0x6000 /* one double-word a line: affinity */
 #define CTLR_GROUP1   0x01   /* with two security states: our group's enable without affinity */
 #define CTLR_GROUP1A  0x02   /* our group's enable */
+#define CTLR_GROUP1S  0x04   /* Secure group 1's, in the Secure view */
 #define CTLR_AFFINITY 0x10   /* ARE */
 #define CTLR_BUSY     0x80000000u /* RWP: a change is on its way */
 
-#define GICR_TYPER   0x0008
-#define GICR_WAKER   0x0014
-#define SGI_FRAME    0x10000
-#define TYPER_VLPIS  0x02 /* version 4: four frames a core */
-#define TYPER_LAST   0x10 /* of its region */
-#define WAKER_SLEEP  0x02
-#define WAKER_ASLEEP 0x04
-#define TWO_FRAMES   0x20000
-#define FOUR_FRAMES  0x40000
+#define GIC_GROUP_MODIFIER 0xd00 /* with 0 in GIC_GROUP: Secure group 1 */
+#define GICR_TYPER         0x0008
+#define GICR_WAKER         0x0014
+#define SGI_FRAME          0x10000
+#define TYPER_VLPIS        0x02 /* version 4: four frames a core */
+#define TYPER_LAST         0x10 /* of its region */
+#define WAKER_SLEEP        0x02
+#define WAKER_ASLEEP       0x04
+#define TWO_FRAMES         0x20000
+#define FOUR_FRAMES        0x40000
 
 #define PMR_ALL     GIC_PRIORITY_MASK
 #define SRE_ENABLE  1
@@ -79,6 +81,16 @@ static void ring(uint64_t word)
     __asm__ volatile("isb");
 }
 
+/* 32 lines into the group whose interrupts are IRQs to us: Secure group 1 where no firmware was
+ * before us (arch/arm64/level.S), else group 1. */
+static void group1(uintptr_t frame, unsigned irq)
+{
+    bool secure = arm64_entry_level() == 3;
+    mmio_write32(frame + GIC_GROUP + irq / 8, secure ? 0 : UINT32_MAX);
+    if (secure)
+        mmio_write32(frame + GIC_GROUP_MODIFIER + irq / 8, UINT32_MAX);
+}
+
 static void wait_written(void)
 {
     for (unsigned i = 0; i < WAIT_ROUNDS && mmio_read32(dist + GICD_CTLR) & CTLR_BUSY; i++)
@@ -96,9 +108,11 @@ static void init(const struct machine *m)
     wait_written();
     n_lines = gic_init_spis(dist);
     for (unsigned irq = GIC_SPI; irq < n_lines; irq += 32)
-        mmio_write32(dist + GIC_GROUP + irq / 8, UINT32_MAX);
+        group1(dist, irq);
     wait_written();
-    mmio_write32(dist + GICD_CTLR, CTLR_AFFINITY | CTLR_GROUP1A | CTLR_GROUP1);
+    mmio_write32(dist + GICD_CTLR,
+                 CTLR_AFFINITY |
+                     (arm64_entry_level() == 3 ? CTLR_GROUP1S : CTLR_GROUP1A | CTLR_GROUP1));
     wait_written();
 
     for (unsigned i = 0; i < m->n_harts; i++)
@@ -148,7 +162,7 @@ static void init_hart(unsigned hart)
         return;
     }
     wake(rd);
-    mmio_write32(rd + SGI_FRAME + GIC_GROUP, UINT32_MAX);
+    group1(rd + SGI_FRAME, 0);
     gic_init_private(rd + SGI_FRAME, machine->timer_irq);
 
     write_icc(ICC_SRE_EL1, SRE_ENABLE);

@@ -11,10 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MACHINE_MAX_HARTS 64    /* logical numbers 0 … 63: a set of harts is one uint64_t */
-#define MACHINE_MAX_BANKS 16    /* memory banks */
+#define MACHINE_MAX_HARTS    64 /* logical numbers 0 … 63: a set of harts is one uint64_t */
+#define MACHINE_MAX_BANKS    16 /* memory banks */
 #define MACHINE_MAX_RESERVED 64 /* reserved ranges */
-#define MACHINE_MAX_REDISTS 8   /* GICv3 redistributor regions */
+#define MACHINE_MAX_REDISTS  8  /* GICv3 redistributor regions */
 
 struct range {
     uint64_t base; /* physical address */
@@ -52,7 +52,8 @@ enum irqchip_kind { IRQCHIP_NONE, IRQCHIP_PLIC, IRQCHIP_IMSIC, IRQCHIP_GICV2, IR
 struct machine_irqchip {
     enum irqchip_kind kind;
     struct range dist; /* PLIC registers; GIC distributor; IMSIC: its S-mode APLIC, if any */
-    struct range cpu;  /* GICv2 cpu interface; IMSIC: the S-mode interrupt files, from hart index 0 */
+    struct range
+        cpu; /* GICv2 cpu interface; IMSIC: the S-mode interrupt files, from hart index 0 */
     struct range redist[MACHINE_MAX_REDISTS];
     unsigned n_redist;
     uint64_t redist_stride;    /* GICv3: 0: the architecture's */
@@ -83,11 +84,11 @@ struct machine {
     enum ipi_kind ipi;
     struct range sswi; /* ACLINT SSWI registers */
 
-    uint32_t timebase_hz;    /* RISC-V: /cpus timebase-frequency; 0 on Arm: CNTFRQ_EL0 tells */
-    bool sstc;               /* every usable hart has the Sstc extension */
-    uint32_t timer_irq;      /* Arm: INTID of the virtual timer (27 by convention); 0: none */
-    struct range exit_dev;   /* sifive,test0 / sifive,test1: machine exit with a status */
-    bool has_psci;           /* Arm: a psci node; method in psci_smc */
+    uint32_t timebase_hz;  /* RISC-V: /cpus timebase-frequency; 0 on Arm: CNTFRQ_EL0 tells */
+    bool sstc;             /* every usable hart has the Sstc extension */
+    uint32_t timer_irq;    /* Arm: INTID of the virtual timer (27 by convention); 0: none */
+    struct range exit_dev; /* sifive,test0 / sifive,test1: machine exit with a status */
+    bool has_psci;         /* Arm: a psci node; method in psci_smc */
     bool psci_smc;
 };
 

@@ -339,8 +339,12 @@ void vm_flush(uintptr_t va, size_t n)
     arch_tlb_shootdown(va, n);
 }
 
-/* As large a range as there is: firmware and ports take it for "everything". */
+/*
+ * As large a range of pages as there is. Both ports, and SBI firmware, turn one beyond a few pages
+ * into "forget everything", which is what a vanished table needs: a fence by address would leave
+ * the entries of upper levels alone (RISC-V privileged manual, SFENCE.VMA).
+ */
 void vm_flush_all(void)
 {
-    arch_tlb_shootdown(0, SIZE_MAX);
+    arch_tlb_shootdown(0, -PAGE_SIZE);
 }

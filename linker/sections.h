@@ -82,6 +82,7 @@ SECTIONS
     __data_start = .;
     .data : {
         *(.data .data.* .gnu.linkonce.d.*)
+        *(.got .got.plt) /* what refers to weak symbols */
         . = ALIGN(64);
         __small_data = .;
         SMALL_DATA

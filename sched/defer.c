@@ -81,6 +81,7 @@ void runtime_defer(void (*fn)(void *), void *arg)
     struct g *g = g_self();
     *d = (struct defer){g->defers, fn, arg};
     g->defers = d;
+    g->flags |= GF_ENDING;
 }
 
 /* Takes the newest record off first: what it calls may end in another panic, or end the G. */

@@ -25,8 +25,9 @@ static _Noreturn void halt_here(struct m *m, struct arch_frame *f)
 
 void fatal_check_halt(struct m *m, struct arch_frame *f)
 {
-    /* order: acquire pairs with the exchange in fatal_begin. */
-    if (__builtin_expect(atomic_load_explicit(&sched.halting, memory_order_acquire), 0))
+    /* order: acquire pairs with the swap in fatal_begin. */
+    struct m *by = atomic_load_explicit(&sched.halting, memory_order_acquire);
+    if (__builtin_expect(by != NULL && by != m, 0))
         halt_here(m, f);
 }
 
@@ -42,10 +43,15 @@ static bool others_halted(struct m *self)
 
 void fatal_begin(void)
 {
+    /* For good: an interrupt meant for us before, or our own of arch_relax, would halt us too. */
+    arch_irq_disable();
     struct m *self = g_self()->m;
-    g_self()->preempt_off++; /* for good */
-    /* order: acq_rel: one claims; the others read our stores if they look for why. */
-    if (atomic_exchange_explicit(&sched.halting, true, memory_order_acq_rel))
+    g_self()->preempt_off++;
+    struct m *nobody = NULL;
+    /* order: acq_rel: one claims; the others read our stores if they look for why. relaxed: lost. */
+    if (!atomic_compare_exchange_strong_explicit(&sched.halting, &nobody, self,
+                                                 memory_order_acq_rel, memory_order_relaxed) &&
+        nobody != self)
         halt_here(self, NULL);
     for (uint32_t i = 0; i < sched.n_m; i++)
         if (sched.m[i] != self)

@@ -13,3 +13,4 @@ SRCS += sched/traceback.c
 SRCS += sched/trap.c
 SRCS += sched/libc.c
 SRCS += sched/init.c
+SRCS += sched/freeze.c

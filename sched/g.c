@@ -28,8 +28,10 @@
 #include <string.h>
 #include "kernel/page.h"
 #include "sched/defer.h"
+#include "sched/idle.h"
 #include "sched/libc.h"
 #include "sched/proc.h"
+#include "sched/runq.h"
 
 /* The link: the image of the thread-local block, and its sizes as absolute symbols. */
 extern char __tdata_start[], __tdata_size[], __tls_size[], __tls_align[];
@@ -131,7 +133,7 @@ int64_t g_count(void)
 {
     int64_t n = 0;
     for (uint32_t i = 0; i < sched.n_m; i++)
-        n += sched.p[i]->live;
+        n += (int64_t)(sched.p[i]->count.spawned - sched.p[i]->ended);
     return n;
 }
 
@@ -171,7 +173,7 @@ static void drop_stack(struct g *g)
 static struct g *g_take(struct p *p, size_t size)
 {
     struct g *g = p->free;
-    if (__builtin_expect(g != NULL && size == 0, 1)) {
+    if (g != NULL && size == 0) {
         p->free = g->link;
         p->n_free--;
         return g;
@@ -185,7 +187,7 @@ static struct g *g_take(struct p *p, size_t size)
     return g;
 }
 
-static void shed(struct p *p)
+static __attribute__((noinline)) void shed(struct p *p)
 {
     for (uint32_t i = 0; i < GFREE_BATCH; i++) {
         struct g *g = p->free;
@@ -196,11 +198,10 @@ static void shed(struct p *p)
     }
 }
 
-/* On the scheduler stack. */
-static void g_give(struct p *p, struct g *g)
+/* On the scheduler stack. One without a stack is for the global list. */
+static inline void g_give(struct p *p, struct g *g)
 {
-    if (__builtin_expect(g->stack.hi - g->stack.lo > STACK_DEFAULT, 0)) {
-        drop_stack(g);
+    if (__builtin_expect(g->stack.hi == 0, 0)) {
         g_give_global(g);
         return;
     }
@@ -243,57 +244,51 @@ static void tls_init(struct g *g)
     memset(block + data, 0, gs.tls_size - data);
 }
 
-/* The first function on a goroutine's stack. */
-static void g_main(void *arg)
-{
-    struct g *g = arg;
-    g->fn(g->arg);
-    runtime_goexit();
-}
-
-/* Fills in g to run fn(arg). */
+/* Fills in g, dead until now, to run fn(arg). A dead G has no name, affinity, wg, defers or reent. */
 static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void *arg, uintptr_t pc)
 {
     g->id = next_id(p);
     g->parent = g_self()->id;
     g->created_pc = pc;
-    g->fn = fn;
-    g->arg = arg;
     g->errno_value = 0;
     g->status = G_RUNNABLE;
     g->preempt_off = 0;
     g->arch_flags = 0;
+    g->flags = 0;
     if (__builtin_expect(gs.tls_size != 0, 0))
         tls_init(g);
-    arch_context_init(&g->ctx, g->stack.hi, g_main, g);
+    arch_context_init(&g->ctx, g->stack.hi, fn, arg);
 }
 
-static int64_t no_memory(void)
+static __attribute__((noinline)) int64_t fail(int error)
 {
-    preempt_on();
-    errno = ENOMEM;
+    errno = error;
     return -1;
 }
 
-int64_t go(void (*fn)(void *), void *arg)
+/* go, when this P has no dead G at hand. */
+static __attribute__((noinline)) int64_t go_slow(void (*fn)(void *), void *arg, uintptr_t pc)
 {
-    if (__builtin_expect(fn == NULL, 0)) {
-        errno = EINVAL;
-        return -1;
-    }
+    static const struct go_attr none;
+    return g_spawn(&none, NULL, fn, arg, pc);
+}
+
+HOT int64_t go(void (*fn)(void *), void *arg)
+{
+    uintptr_t pc = (uintptr_t)__builtin_return_address(0);
     struct p *p = preempt_off()->p;
-    struct g *g = g_take(p, 0);
-    if (__builtin_expect(g == NULL, 0))
-        return no_memory();
-    g_prepare(g, p, fn, arg, (uintptr_t)__builtin_return_address(0));
-    g->name = NULL;
-    g->wg = NULL;
-    g->affinity = 0;
-    g->flags = 0;
-    int64_t id = g->id;
-    p->live++;
+    struct g *g = p->free;
+    if (__builtin_expect(fn == NULL || g == NULL || p->goid_next == p->goid_end, 0)) {
+        preempt_on();
+        return go_slow(fn, arg, pc);
+    }
+    p->free = g->link;
+    p->n_free--;
+    g_prepare(g, p, fn, arg, pc);
     p->count.spawned++;
-    sched_spawn(p, g);
+    int64_t id = g->id;
+    runq_put_next(p, g);
+    wake_idle();
     preempt_on();
     return id;
 }
@@ -303,22 +298,26 @@ int64_t g_spawn(const struct go_attr *attr, struct waitgroup *wg, void (*fn)(voi
 {
     uint64_t exist = sched.n_m == 64 ? UINT64_MAX : (UINT64_C(1) << sched.n_m) - 1;
     if (fn == NULL || attr->stack_size > STACK_MAX ||
-        (attr->affinity != 0 && (attr->affinity & exist) == 0)) {
-        errno = EINVAL;
-        return -1;
-    }
+        (attr->affinity != 0 && (attr->affinity & exist) == 0))
+        return fail(EINVAL);
     struct p *p = preempt_off()->p;
     struct g *g = g_take(p, attr->stack_size > STACK_DEFAULT ? attr->stack_size : 0);
-    if (g == NULL)
-        return no_memory();
+    if (g == NULL) {
+        preempt_on();
+        return fail(ENOMEM);
+    }
     g_prepare(g, p, fn, arg, pc);
     g->name = attr->name;
-    g->wg = wg;
     g->affinity = attr->affinity & exist;
-    g->flags = g->affinity != 0 ? GF_PINNED : 0;
-    int64_t id = g->id;
-    p->live++;
+    g->wg = wg;
+    if (g->affinity != 0)
+        g->flags |= GF_PINNED;
+    if (wg != NULL || g->id == 1)
+        g->flags |= GF_ENDING;
+    if (g->name != NULL || g->affinity != 0 || g->stack.hi - g->stack.lo >= STACK_DEFAULT)
+        g->flags |= GF_ODD;
     p->count.spawned++;
+    int64_t id = g->id;
     sched_spawn(p, g);
     preempt_on();
     return id;
@@ -333,30 +332,53 @@ int64_t go_with(const struct go_attr *attr, void (*fn)(void *), void *arg)
 
 /* ---- end ---- */
 
-static void g_bury(void *arg, struct arch_hart *hart)
+/* The parts of a burial that few goroutines have. */
+static __attribute__((noinline)) void g_undress(struct g *g)
+{
+    g->name = NULL;
+    g->affinity = 0;
+    if (g->stack.hi - g->stack.lo >= STACK_DEFAULT)
+        drop_stack(g);
+}
+
+HOT static void g_bury(void *arg, struct arch_hart *hart)
 {
     struct g *g = arg;
     struct m *m = (struct m *)hart;
+    struct p *p = m->p;
     g->status = G_DEAD;
-    m->p->live--;
-    g_give(m->p, g);
+    p->ended++;
+    if (__builtin_expect(g->flags & GF_ODD, 0))
+        g_undress(g);
+    g_give(p, g);
     sched_next(m);
 }
 
-void runtime_goexit(void)
+/* What few goroutines have to do before they go. */
+static __attribute__((noinline)) void g_wind_up(struct g *g)
+{
+    if (g->defers != NULL)
+        defer_run_all(g);
+    if (g->reent != NULL)
+        libc_g_exit(g);
+    if (g->wg != NULL)
+        waitgroup_done(g->wg);
+    g->wg = NULL;
+    if (g->id == 1)
+        sched.main_exited = true;
+}
+
+HOT void runtime_goexit(void)
 {
     struct g *g = g_self();
-    if (__builtin_expect(g->defers != NULL, 0))
-        defer_run_all(g);
-    if (__builtin_expect(g->reent != NULL, 0))
-        libc_g_exit(g);
-    if (__builtin_expect(g->wg != NULL, 0))
-        waitgroup_done(g->wg);
-    if (__builtin_expect(g->id == 1, 0))
-        sched.main_exited = true;
+    if (__builtin_expect(g->flags & GF_ENDING, 0))
+        g_wind_up(g);
     preempt_off();
     arch_leave(g_bury, g, &g->m->hart);
 }
+
+/* The switch calls it when a goroutine's function returns. */
+_Noreturn void arch_context_done(void) __attribute__((alias("runtime_goexit")));
 
 int64_t runtime_goid(void)
 {

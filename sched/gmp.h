@@ -66,6 +66,8 @@ enum wait_reason {
 /* Flags of a G, beside the port's arch_flags. */
 enum {
     GF_PINNED = 1, /* affinity is not "any": never enters a ring */
+    GF_ENDING = 2, /* its end has work to do: defers, reent, a waitgroup, main's */
+    GF_ODD = 4,    /* a name, an affinity, a large stack: its burial has work to do */
 };
 
 struct _reent;
@@ -82,8 +84,6 @@ struct g {
     uintptr_t created_pc; /* where */
     const char *name;     /* NULL: none */
     uint64_t affinity;    /* 0: any P */
-    void (*fn)(void *);
-    void *arg;
     struct stack stack;
     struct waitgroup *wg; /* done when it has ended; NULL: none */
 
@@ -104,7 +104,7 @@ struct g {
     uint8_t status __attribute__((aligned(8))); /* enum g_status */
     uint8_t preempt_off;                        /* may not be preempted while > 0; its own */
     uint8_t arch_flags;
-    uint8_t flags;
+    uint8_t flags;        /* GF_… */
     uint32_t chunk_index; /* constant: its number among all descriptors */
     struct m *m;          /* the M that runs it, or ran it last */
     struct arch_context ctx;
@@ -157,7 +157,6 @@ struct p {
     uint32_t tick;    /* schedules until the global queue comes first */
     uint32_t refills; /* of tick: schedules = refills * GLOBAL_TICK - tick */
     uint32_t id;      /* constant */
-    struct runq runq;
 
     /* The owner's. */
     struct g *pinned_head, *pinned_tail;
@@ -165,7 +164,7 @@ struct p {
     struct g *free;   /* dead Gs with stacks, linked by link */
     uint32_t n_free;
     int64_t goid_next, goid_end;
-    int64_t live; /* started here less ended here: their sum over all Ps is numgoroutine */
+    uint64_t ended; /* goroutines that ended here */
     uint64_t rng;
     struct p_counts { /* as in struct runtime_sched_stats */
         uint64_t spawned, preemptions, steals, stolen_gs, wakeups, parks, global_gets, timer_fires;
@@ -179,6 +178,9 @@ struct p {
     /* sched.lock. */
     enum p_status status;
     struct m *m; /* who holds it */
+
+    /* Last, so that the rest is within a load's reach of the P's address. */
+    struct runq runq __attribute__((aligned(64)));
 } __attribute__((aligned(64)));
 
 struct m {
@@ -192,15 +194,16 @@ struct m {
     bool spinning;    /* counted in sched.spinning; a waker sets it before next_p */
     int64_t armed;    /* when this hart's timer will fire; CLOCK_NEVER */
     uint64_t ipis_sent, idle_ns;
-    uint64_t ipis_received; /* its interrupt handler's */
+    uint64_t ipis_received, timer_irqs; /* its interrupt handler's */
 
     /* A waker's hand-over: written by the waker, read by this M when its interrupt has come. */
     struct p *_Atomic next_p __attribute__((aligned(64)));
     _Atomic uint32_t
         self_wake;            /* its own interrupt handler's word to it: a timer fired, or a device
                                has readied a goroutine, while it slept */
-    _Atomic bool halted;      /* it has stopped for good … */
-    struct arch_frame *frame; /* … here, on its trap stack; valid once halted */
+    _Atomic bool halted;      /* it has stopped for good (fatal.c) … */
+    _Atomic bool frozen;      /* … or stands still (freeze.c), … */
+    struct arch_frame *frame; /* … here, on its trap stack */
     _Atomic bool up;          /* it has come up (boot) */
     struct g *g0;             /* its scheduler's context: never queued, never saved */
     uintptr_t stacks;         /* lowest address of its scheduler and trap stacks */
@@ -223,8 +226,8 @@ struct sched {
     struct g *free; /* dead Gs without stacks; lock */
     uint32_t n_free;
     _Atomic int64_t goid;
-    _Atomic uint32_t halting; /* the run has ended: harts stop at their next interrupt */
-    bool main_exited;         /* main called goexit */
+    struct m *_Atomic halting; /* who ends the run: the others stop at their next interrupt */
+    bool main_exited;          /* main called goexit */
 };
 extern struct sched sched;
 

@@ -240,7 +240,7 @@ static void check_deadlock(void)
                  sched.global_head == NULL;
     for (uint32_t i = 0; i < sched.n_p && stuck; i++) {
         struct p *p = sched.p[i];
-        live += p->live;
+        live += (int64_t)(p->count.spawned - p->ended);
         stuck = runq_empty(&p->runq) && p->pinned_head == NULL &&
                 atomic_load_explicit(&p->inbox, memory_order_relaxed) == NULL &&  /* relaxed: */
                 atomic_load_explicit(&p->pinbox, memory_order_relaxed) == NULL && /* relaxed: */

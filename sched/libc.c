@@ -50,6 +50,7 @@ struct _reent *__getreent(void)
     _REENT_INIT_PTR(r);
     r->_errno = g->errno_value;
     g->reent = r;
+    g->flags |= GF_ENDING;
     return r;
 }
 

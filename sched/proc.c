@@ -207,12 +207,12 @@ static struct g *pick_fair(struct p *p)
     return g != NULL ? g : runq_get(&p->runq);
 }
 
-/* The next of this P's own, or NULL. */
-static struct g *pick_local(struct p *p)
+/* The rarer half of pick_local: attention is wanted, or the GLOBAL_TICK-th time has come. */
+static __attribute__((noinline)) struct g *pick_special(struct p *p)
 {
     struct g *g = NULL;
-    /* relaxed: attend acquires when a bit is set; one set a moment later is seen next time. */
-    if (__builtin_expect(load_relaxed(&p->attention) != 0, 0)) {
+    /* relaxed: attend acquires what it clears. */
+    if (load_relaxed(&p->attention) != 0) {
         attend(p);
         p->pinned_turn = !p->pinned_turn;
         if (p->pinned_turn)
@@ -220,12 +220,20 @@ static struct g *pick_local(struct p *p)
     }
     if (g == NULL && p->tick == 1)
         g = pick_fair(p);
+    return g;
+}
+
+/* The next of this P's own, or NULL. */
+static inline struct g *pick_local(struct p *p)
+{
+    struct g *g = NULL;
+    /* relaxed: a bit set a moment later is seen next time. */
+    if (__builtin_expect(load_relaxed(&p->attention) != 0 || p->tick == 1, 0))
+        g = pick_special(p);
     if (g == NULL)
         g = runq_take_next(&p->runq);
     if (g == NULL)
         g = runq_get(&p->runq);
-    if (g == NULL)
-        g = pinned_get(p);
     return g;
 }
 
@@ -292,12 +300,14 @@ static struct g *steal(struct p *p)
 }
 
 /* Nothing local: global queue, timers, other Ps, sleep; until there is one. */
-static struct g *find_runnable(struct m *m)
+static __attribute__((noinline)) struct g *find_runnable(struct m *m)
 {
     for (;;) {
         struct p *p = m->p;
         timers_run(p, clock_ns());
         struct g *g = pick_local(p);
+        if (g == NULL)
+            g = pinned_get(p);
         if (g == NULL)
             g = global_get(p, GLOBAL_BATCH);
         if (g == NULL && (m->spinning || spin_may_start(m))) {
@@ -310,27 +320,27 @@ static struct g *find_runnable(struct m *m)
     }
 }
 
-static _Noreturn void sched_run(struct m *m, struct g *g)
+/* relaxed: the owner's word to itself; keeps a pinned G's yields on the slow path. */
+static __attribute__((noinline)) void note_pinned(struct p *p)
 {
-    ASSERT(g->status == G_RUNNABLE, "sched_run: goroutine is not runnable");
-    if (__builtin_expect(g->flags & GF_PINNED, 0))
-        /* relaxed: as in pinned_put; keeps its yields on the slow path. */
-        atomic_fetch_or_explicit(&m->p->attention, ATTN_PINNED, memory_order_relaxed);
-    m->p->tick--;
-    g->m = m;
-    g->status = G_RUNNING;
-    g->preempt_off = 0;
-    arch_resume(g_tp(g));
+    atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
 }
 
-_Noreturn void sched_next(struct m *m)
+HOT _Noreturn void sched_next(struct m *m)
 {
     struct g *g = pick_local(m->p);
     if (__builtin_expect(g == NULL, 0))
         g = find_runnable(m);
     if (__builtin_expect(m->spinning, 0))
         spin_found(m);
-    sched_run(m, g);
+    ASSERT(g->status == G_RUNNABLE, "sched_next: goroutine is not runnable");
+    if (__builtin_expect(g->flags & GF_PINNED, 0))
+        note_pinned(m->p);
+    m->p->tick--;
+    g->m = m;
+    g->status = G_RUNNING;
+    g->preempt_off = 0;
+    arch_resume(g_tp(g));
 }
 
 /* ---- leaving ---- */

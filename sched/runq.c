@@ -90,14 +90,6 @@ void runq_put_tail(struct p *p, struct g *g)
             return;
 }
 
-void runq_put_next(struct p *p, struct g *g)
-{
-    /* O1: release: a thief that takes g from runnext by its acquiring exchange sees its context. */
-    struct g *kicked = atomic_exchange_explicit(&p->runq.next, g, memory_order_release);
-    if (kicked != NULL)
-        runq_put_tail(p, kicked);
-}
-
 /* Copies the oldest half of victim's ring into mine's free slots from tail t on, T1 to T5. */
 static uint32_t runq_grab(struct runq *mine, uint32_t at, struct runq *victim)
 {

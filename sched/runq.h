@@ -31,9 +31,9 @@
 /* The slot of number i. The compiler is kept from taking the address apart: it does worse. */
 static inline _Atomic uintptr_t *runq_slot(struct runq *q, uint32_t i)
 {
-    size_t at = i % RUNQ_SIZE * sizeof(q->slot[0]);
+    char *at = (char *)q + i % RUNQ_SIZE * sizeof(q->slot[0]);
     __asm__("" : "+r"(at));
-    return (_Atomic uintptr_t *)((char *)q + at + offsetof(struct runq, slot));
+    return (_Atomic uintptr_t *)(at + offsetof(struct runq, slot));
 }
 
 /* Owner. Puts g at the tail; false: the ring is full and nothing has happened. */
@@ -80,7 +80,14 @@ bool runq_empty(struct runq *q);
  * Owner. g runs next; who was to run next goes to the tail. Full: half of the ring and that one
  * move to the global queue.
  */
-void runq_put_next(struct p *p, struct g *g);
+static inline void runq_put_next(struct p *p, struct g *g)
+{
+    void runq_put_tail(struct p *, struct g *);
+    /* O1: release: a thief that takes g from runnext by its acquiring exchange sees its context. */
+    struct g *kicked = atomic_exchange_explicit(&p->runq.next, g, memory_order_release);
+    if (kicked != NULL && !runq_put(&p->runq, kicked))
+        runq_put_tail(p, kicked);
+}
 /* Owner. At the tail; full: half of the ring and g move to the global queue in one lock hold. */
 void runq_put_tail(struct p *p, struct g *g);
 /* Owner. Takes runnext. */

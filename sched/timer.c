@@ -189,6 +189,7 @@ void timers_interrupt(struct m *m)
 {
     clock_arm(CLOCK_NEVER);
     m->armed = CLOCK_NEVER;
+    m->timer_irqs++;
     if (m->p != NULL)
         /* relaxed: from this hart's interrupt to this hart. */
         atomic_fetch_or_explicit(&m->p->attention, ATTN_TIMER, memory_order_relaxed);

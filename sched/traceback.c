@@ -11,9 +11,12 @@
  * last; a corrupted chain prints short, not wrong.
  */
 #include "sched/traceback.h"
+#include <pinion/go.h>
 #include "kernel/console.h"
 #include "kernel/symbols.h"
+#include "sched/freeze.h"
 #include "sched/g.h"
+#include "sched/proc.h"
 
 #define FRAMES_MAX 64
 
@@ -70,31 +73,42 @@ static void print_creator(const struct g *g)
     kprintf("\n");
 }
 
-/* From pc in the function whose frame pointer is fp. first: pc is where it stopped, not a call. */
-static void print_frames(const struct g *g, uintptr_t pc, uintptr_t fp, bool first)
+/* The callers from (pc, fp) on, the first of them in pc if it is not 0. */
+static void print_callers(const struct g *g, uintptr_t pc, uintptr_t fp)
 {
-    kprintf("goroutine %ld [%s]:\n", (long)g->id, state_name(g));
     if (pc != 0)
-        print_pc(pc, !first);
+        print_pc(pc, true);
     for (int n = 0; arch_unwind(&pc, &fp, g->stack.lo, g->stack.hi); n++) {
         if (n == FRAMES_MAX) {
             kprintf("...additional frames elided...\n");
             break;
         }
-        if (fp != 0) /* the outermost two are the scheduler's own */
+        if (fp != 0) /* the outermost is where goroutines begin */
             print_pc(pc, true);
     }
     print_creator(g);
 }
 
+static void print_header(const struct g *g)
+{
+    kprintf("goroutine %ld [%s]:\n", (long)g->id, state_name(g));
+}
+
 void traceback_here(struct g *g, uintptr_t frame)
 {
-    print_frames(g, 0, frame, false);
+    print_header(g);
+    print_callers(g, 0, frame);
 }
 
 void traceback_frame(struct g *g, const struct arch_frame *f)
 {
-    print_frames(g, arch_frame_pc(f), arch_frame_fp(f), true);
+    uintptr_t pc, fp;
+    print_header(g);
+    print_pc(arch_frame_pc(f), false);
+    if (arch_frame_caller(f, g->stack.lo, g->stack.hi, &pc, &fp))
+        print_callers(g, pc, fp);
+    else
+        print_creator(g);
 }
 
 static void traceback_one(struct g *g, void *skip)
@@ -110,7 +124,8 @@ static void traceback_one(struct g *g, void *skip)
         return;
     }
     kprintf("\n");
-    print_frames(g, arch_context_pc(&g->ctx), arch_context_fp(&g->ctx), false);
+    print_header(g);
+    print_callers(g, arch_context_pc(&g->ctx), arch_context_fp(&g->ctx));
 }
 
 static void print_if_main(struct g *g, void *skip)
@@ -123,6 +138,24 @@ static void print_unless_main(struct g *g, void *skip)
 {
     if (g->id != 1)
         traceback_one(g, skip);
+}
+
+void runtime_stack(bool all)
+{
+    struct g *g = g_self();
+    preempt_off();
+    console_hold();
+    if (all)
+        freeze_begin();
+    console_solo(true);
+    traceback_here(g, (uintptr_t)__builtin_frame_address(0));
+    if (all)
+        traceback_all(g);
+    console_solo(false);
+    if (all)
+        freeze_end();
+    console_let_go();
+    preempt_on();
 }
 
 void traceback_all(struct g *skip)

@@ -13,6 +13,7 @@
 #include "kernel/power.h"
 #include "sched/defer.h"
 #include "sched/fatal.h"
+#include "sched/freeze.h"
 #include "sched/timer.h"
 #include "sched/traceback.h"
 
@@ -27,6 +28,7 @@ void sched_trap_ipi(struct arch_hart *hart, struct arch_frame *f)
     struct m *m = (struct m *)hart;
     m->ipis_received++;
     fatal_check_halt(m, f);
+    freeze_check(m, f);
 }
 
 unsigned sched_hart_no(struct arch_hart *hart)
@@ -58,5 +60,6 @@ void sched_trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fa
         throw_at(m, g, f, addr);
     g->wait_data = (void *)addr;
     g->wait_reason = (uint8_t)kind;
-    arch_frame_call(f, panic_from_fault, (void *)arch_frame_pc(f));
+    if (!arch_frame_call(f, panic_from_fault, (void *)arch_frame_pc(f), g->stack.lo, g->stack.hi))
+        throw_at(m, g, f, addr);
 }

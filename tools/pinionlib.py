@@ -29,7 +29,7 @@ EXIT_NO_RUN = 125
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
 
-SECONDS_TO_POWER_OFF = 3
+SECONDS_TO_POWER_OFF = 1  # sifive_u never does: its firmware knows no way
 END_OF_INPUT = b"\x04"
 
 # Words that pinion-run itself needs; all others are make's, and make checks what they say.
@@ -96,8 +96,10 @@ def qemu_command(settings, words):
 class Guest:
     """One run of QEMU. out and err are called with bytes as they come."""
 
-    def __init__(self, command, out, err, stdin=None, timeout=None, folder=None):
+    def __init__(self, command, out, err, stdin=None, timeout=None, folder=None,
+                 qemu_err=None):
         self.command, self.out, self.err, self.folder = command, out, err, folder
+        self.qemu_err = qemu_err  # a file for what QEMU itself says; None: standard error
         self.stdin = stdin
         self.timeout = timeout
         self.decoder = Decoder()
@@ -109,7 +111,7 @@ class Guest:
         try:
             self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE,
                                             stdout=subprocess.PIPE, cwd=self.folder,
-                                            start_new_session=True)
+                                            stderr=self.qemu_err, start_new_session=True)
         except OSError as error:
             return EXIT_NO_RUN, f"cannot start {self.command[0]}: {error.strerror}"
         try:

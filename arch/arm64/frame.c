@@ -69,21 +69,38 @@ uintptr_t arch_frame_tp(const struct arch_frame *f)
     return f->tp;
 }
 
+static bool fetch_failed(const struct arch_frame *f)
+{
+    return (f->esr >> 26 & 0x3f) == EC_FETCH_ABORT;
+}
+
+/* After a failed fetch there is no function whose frame x29 is: it is still the caller's. */
+bool arch_frame_caller(const struct arch_frame *f, uintptr_t lo, uintptr_t hi, uintptr_t *pc,
+                       uintptr_t *fp)
+{
+    *pc = f->x[LR];
+    *fp = f->x[29];
+    return fetch_failed(f) || arch_unwind(pc, fp, lo, hi);
+}
+
 /*
  * The interrupted function looks like fn's caller: fn's own record will hold x29, which is still
  * the interrupted function's, and x30, the pc of the trap. Where that pc could not even be fetched,
  * a call through a bad pointer, x30 stays what that call made it: the caller stands in for a
  * function that never was.
- *
- * sp must be fit to run on; who calls this has looked.
  */
-void arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg)
+bool arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg, uintptr_t lo,
+                     uintptr_t hi)
 {
-    if ((f->esr >> 26 & 0x3f) != EC_FETCH_ABORT)
+    uintptr_t sp = f->sp & ~(uintptr_t)15;
+    if (sp < lo + 32 || sp > hi)
+        return false;
+    if (!fetch_failed(f))
         f->x[LR] = f->pc;
-    f->sp &= ~(uintptr_t)15;
+    f->sp = sp;
     f->x[0] = (uintptr_t)arg;
     f->pc = (uintptr_t)fn;
+    return true;
 }
 
 void arch_frame_print(const struct arch_frame *f)

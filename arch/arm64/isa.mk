@@ -8,6 +8,8 @@ ISA_CFLAGS_arm64    = -march=armv8-a -mcmodel=small -mno-outline-atomics -fno-pi
                       -U__linux__ -U__linux -Ulinux -U__unix__ -U__unix -Uunix -U__gnu_linux__
 # Until the MMU is on, memory takes aligned accesses only.
 ISA_EARLY_arm64     = -mstrict-align
+# Programs keep a frame in every function, so that a fault in a leaf shows its caller.
+ISA_APP_arm64       = -mno-omit-leaf-frame-pointer
 ISA_LDFLAGS_arm64   = -no-pie
 # PROGRAM-OR-FILE:DEBIAN-PACKAGE:VARIABLE, for tools/setup; a QEMU of one's own is one's own affair
 NEEDS_arm64 = $(CROSS_arm64)gcc:gcc-aarch64-linux-gnu:CROSS_arm64 $(if $(filter qemu-system-aarch64,$(QEMU_arm64)),$(NEEDS_QEMU_arm64))

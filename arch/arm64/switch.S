@@ -159,5 +159,5 @@ FUNC(arm64_context_entry)
     .cfi_undefined x30
     mov  x0, x20
     blr  x19
-    brk  #0
+    bl   arch_context_done
 END(arm64_context_entry)

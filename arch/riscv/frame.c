@@ -5,6 +5,10 @@
  * address lies at s0 - 8 and the caller's s0 at s0 - 16. A walk believes none of it: each s0 must
  * be aligned, inside the stack, and above the last one, so a smashed chain ends the walk and
  * nothing else.
+ *
+ * A leaf function keeps its return address in ra and stores its caller's s0 alone, at s0 - 8. Only
+ * a trap stops in one, and then ra and s0 are in the trap's frame; what lies at s0 - 8 tells: a
+ * place in the stack is no return address.
  */
 #include "arch/arch.h"
 
@@ -60,13 +64,59 @@ uintptr_t arch_frame_tp(const struct arch_frame *f)
     return f->x[4];
 }
 
-/* The interrupted function looks like fn's caller: fn saves ra, the pc of the trap, and s0. */
-void arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg)
+/* f stopped in a leaf function that has set up its frame, on a stack [lo, hi). */
+static bool in_leaf(const struct arch_frame *f, uintptr_t lo, uintptr_t hi)
 {
-    f->x[1] = f->x[0];
-    f->x[2] &= ~(uintptr_t)15;
+    uintptr_t s0 = f->x[8];
+    if (s0 % 8 != 0 || s0 < f->x[2] + 8 || s0 < lo + 16 || s0 > hi)
+        return false;
+    uintptr_t word = ((const uintptr_t *)s0)[-1];
+    return word >= s0 && word <= hi;
+}
+
+/* A jump to nowhere: there is no function whose frame s0 is; it is still the caller's. */
+static bool fetch_failed(const struct arch_frame *f)
+{
+    return f->cause == CAUSE_FETCH_ACCESS || f->cause == CAUSE_FETCH_PAGE;
+}
+
+bool arch_frame_caller(const struct arch_frame *f, uintptr_t lo, uintptr_t hi, uintptr_t *pc,
+                       uintptr_t *fp)
+{
+    *pc = f->x[1];
+    *fp = f->x[8];
+    if (fetch_failed(f))
+        return true;
+    if (!in_leaf(f, lo, hi))
+        return arch_unwind(pc, fp, lo, hi);
+    *fp = ((const uintptr_t *)*fp)[-1];
+    return true;
+}
+
+/*
+ * fn stores ra and s0 as if the interrupted function had called it, so ra becomes the pc of the
+ * trap. In a leaf, ra was needed for the next step: it goes on the stack, with the caller's s0, as
+ * the frame that the leaf did not make.
+ */
+bool arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg, uintptr_t lo,
+                     uintptr_t hi)
+{
+    uintptr_t sp = f->x[2] & ~(uintptr_t)15;
+    if (sp < lo + 32 || sp > hi)
+        return false;
+    if (!fetch_failed(f) && in_leaf(f, lo, hi)) {
+        uintptr_t *top = (uintptr_t *)sp;
+        top[-1] = f->x[1];
+        top[-2] = ((const uintptr_t *)f->x[8])[-1];
+        f->x[8] = sp;
+        sp -= 16;
+    }
+    if (!fetch_failed(f))
+        f->x[1] = f->x[0];
+    f->x[2] = sp;
     f->x[10] = (uintptr_t)arg;
     f->x[0] = (uintptr_t)fn;
+    return true;
 }
 
 void arch_frame_print(const struct arch_frame *f)

@@ -33,8 +33,20 @@
 #define SIE_SEIE           0x200
 #define CSR_STIMECMP       0x14d
 
-#define SCAUSE_INTERRUPT (1ul << 63)
-#define PTE_ROOT_SV39    (8ul << 60)
+/* scause, table 4.2. */
+#define CAUSE_MISALIGNED_FETCH 0
+#define CAUSE_FETCH_ACCESS     1
+#define CAUSE_ILLEGAL          2
+#define CAUSE_BREAKPOINT       3
+#define CAUSE_MISALIGNED_LOAD  4
+#define CAUSE_LOAD_ACCESS      5
+#define CAUSE_MISALIGNED_STORE 6
+#define CAUSE_STORE_ACCESS     7
+#define CAUSE_FETCH_PAGE       12
+#define CAUSE_LOAD_PAGE        13
+#define CAUSE_STORE_PAGE       15
+#define SCAUSE_INTERRUPT       (1ul << 63)
+#define PTE_ROOT_SV39          (8ul << 60)
 
 /* Where the thread-local block starts, from the thread pointer. */
 #define ARCH_TLS_OFFSET 0

@@ -186,5 +186,5 @@ FUNC(riscv_context_entry)
     .cfi_undefined ra
     mv   a0, s2
     jalr s1
-    unimp
+    call arch_context_done
 END(riscv_context_entry)

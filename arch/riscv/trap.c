@@ -9,18 +9,6 @@
  */
 #include "arch/arch.h"
 
-#define CAUSE_MISALIGNED_FETCH 0
-#define CAUSE_ILLEGAL          2
-#define CAUSE_BREAKPOINT       3
-#define CAUSE_MISALIGNED_LOAD  4
-#define CAUSE_MISALIGNED_STORE 6
-#define CAUSE_LOAD_ACCESS      5
-#define CAUSE_STORE_ACCESS     7
-#define CAUSE_FETCH_ACCESS     1
-#define CAUSE_FETCH_PAGE       12
-#define CAUSE_LOAD_PAGE        13
-#define CAUSE_STORE_PAGE       15
-
 #define INTERRUPT_SOFTWARE 1
 #define INTERRUPT_TIMER    5
 #define INTERRUPT_EXTERNAL 9

@@ -9,4 +9,4 @@ MEM       = 512M
 KERNEL    = elf
 QEMU_MACHINE = sifive_u
 QEMU_CPU     =
-QEMU_FLAGS   = -bios default -nic none
+QEMU_FLAGS   = -bios default

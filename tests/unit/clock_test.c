@@ -34,7 +34,7 @@ static uint64_t ticks_of_years(uint64_t years, uint64_t hz)
     return (uint64_t)((unsigned __int128)years * YEAR_NS * hz / CLOCK_NS_PER_SECOND);
 }
 
-static void boards_frequencies_are_exact_for_a_century(void)
+TEST(boards_frequencies_are_exact_for_a_century)
 {
     for (unsigned i = 0; i < COUNT(exact_hz); i++) {
         uint64_t hz = exact_hz[i], end = ticks_of_years(100, hz);
@@ -52,7 +52,7 @@ static void boards_frequencies_are_exact_for_a_century(void)
     }
 }
 
-static void odd_frequencies_are_off_by_one_at_most_and_never_go_back(void)
+TEST(odd_frequencies_are_off_by_one_at_most_and_never_go_back)
 {
     for (unsigned i = 0; i < COUNT(odd_hz); i++) {
         uint64_t hz = odd_hz[i], end = ticks_of_years(100, hz), worst = 0;
@@ -84,7 +84,7 @@ static int never_early(uint64_t hz)
     return 1;
 }
 
-static void a_timer_fires_at_the_first_tick_that_is_not_early(void)
+TEST(a_timer_fires_at_the_first_tick_that_is_not_early)
 {
     for (unsigned i = 0; i < COUNT(exact_hz); i++)
         CHECK(never_early(exact_hz[i]));
@@ -92,10 +92,4 @@ static void a_timer_fires_at_the_first_tick_that_is_not_early(void)
         CHECK(never_early(odd_hz[i]));
 }
 
-int main(void)
-{
-    RUN(boards_frequencies_are_exact_for_a_century);
-    RUN(odd_frequencies_are_off_by_one_at_most_and_never_go_back);
-    RUN(a_timer_fires_at_the_first_tick_that_is_not_early);
-    return unit_result();
-}
+UNIT_MAIN

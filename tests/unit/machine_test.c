@@ -498,17 +498,19 @@ TEST(sixty_four_harts_fit)
 
 TEST(of_a_hundred_harts_those_that_do_not_fit_are_counted)
 {
-    start();
-    memory();
-    cpus();
-    for (uint32_t id = 100; id-- > 0;)
-        good_cpu(id);
-    end();
-    PARSE(MACHINE_RISCV);
-    CHECK_EQ(m.n_harts, 64);
-    CHECK_EQ(m.harts_beyond, 36);
-    CHECK_EQ(m.hart[0].id, 0);
-    CHECK_EQ(m.hart[63].id, 63);
+    for (unsigned downwards = 0; downwards < 2; downwards++) {
+        start();
+        memory();
+        cpus();
+        for (uint32_t id = 0; id < 100; id++)
+            good_cpu(downwards ? 99 - id : id);
+        end();
+        PARSE(MACHINE_RISCV);
+        CHECK_EQ(m.n_harts, 64);
+        CHECK_EQ(m.harts_beyond, 36);
+        for (unsigned i = 0; i < 64; i++)
+            CHECK_EQ(m.hart[i].id, i);
+    }
 }
 
 TEST(sstc_counts_only_if_every_hart_has_it)
@@ -518,9 +520,10 @@ TEST(sstc_counts_only_if_every_hart_has_it)
     cpus();
     good_cpu(0);
     cpu(1, "rv64imafdc_zicsr_sstcx_ssvinval", "riscv,sv39", "okay");
+    good_cpu(2);
     end();
     PARSE(MACHINE_RISCV);
-    CHECK_EQ(m.n_harts, 2);
+    CHECK_EQ(m.n_harts, 3);
     CHECK(!m.sstc);
 }
 
@@ -724,6 +727,7 @@ TEST(banks_are_sorted_merged_and_never_empty)
     bank("memory@80000000", 0x80000000, 0x10000000, NULL);
     bank("memory@90000000", 0x90000000, 0x08000000, NULL); /* touches the one before */
     bank("memory@8f000000", 0x8f000000, 0x00100000, NULL); /* lies inside it */
+    bank("memory@bf000000", 0xbf000000, 0x01000000, NULL); /* touches the one after */
     bank("memory@1000000000", 0x1000000000, 0x100000000, NULL);
     bank("memory@40000000", 0x40000000, 0, NULL);
     bank("secram@e000000", 0xe000000, 0x1000000, "disabled");
@@ -731,7 +735,8 @@ TEST(banks_are_sorted_merged_and_never_empty)
     CHECK_EQ(m.n_banks, 3);
     CHECK_EQ(m.bank[0].base, 0x80000000);
     CHECK_EQ(m.bank[0].size, 0x18000000);
-    CHECK_EQ(m.bank[1].base, 0xc0000000);
+    CHECK_EQ(m.bank[1].base, 0xbf000000);
+    CHECK_EQ(m.bank[1].size, 0x11000000);
     CHECK_EQ(m.bank[2].base, 0x1000000000);
     CHECK_EQ(m.bank[2].size, 0x100000000);
 }
@@ -966,6 +971,23 @@ TEST(a_plic_context_outside_its_registers_does_not_exist)
     PARSE(MACHINE_RISCV);
     CHECK_EQ(m.hart[0].plic_context, 1);
     CHECK_EQ(m.hart[1].plic_context, 0xffff);
+}
+
+/* Machines of several sockets have one each, and the tree may list them in any order. */
+TEST(of_several_plics_the_first_harts_is_taken)
+{
+    riscv(4);
+    soc();
+    device("plic@d000000", "sifive,plic-1.0.0", 0xd000000, 0x600000);
+    CELLS("riscv,ndev", 53);
+    wires(2, 2, 11, 9);
+    end();
+    plic(2, 0x600000);
+    end();
+    PARSE(MACHINE_RISCV);
+    CHECK_EQ(m.irqchip.dist.base, 0xc000000);
+    CHECK_EQ(m.hart[1].plic_context, 3);
+    CHECK_EQ(m.hart[2].plic_context, 0xffff);
 }
 
 TEST(no_interrupt_controller_is_no_error)
@@ -1208,15 +1230,16 @@ TEST(a_number_at_another_controller_is_not_ours)
     arm(1);
     gicv2();
     node("local@40000000");
-    CELLS("#interrupt-cells", 2);
+    CELLS("#interrupt-cells", 3);
     CELLS("phandle", OTHER);
     end();
     node("timer");
     put_text("compatible", "arm,armv7-timer");
     CELLS("interrupt-parent", OTHER);
-    CELLS("interrupts", 0, 4, 1, 4, 3, 4, 2, 4);
+    CELLS("interrupts", 1, 0, 4, 1, 1, 4, 1, 3, 4, 1, 2, 4);
     end();
     PARSE(MACHINE_ARM64);
+    CHECK_EQ(m.irqchip.kind, IRQCHIP_GICV2);
     CHECK_EQ(m.timer_irq, 0);
 }
 
@@ -1321,6 +1344,19 @@ TEST(an_alias_that_names_itself_does_not_keep_us)
     CHECK_EQ(m.console.kind, CONSOLE_PL011);
 }
 
+TEST(stdout_on_a_disabled_uart_leads_nowhere)
+{
+    arm(1);
+    chosen("/pl011@9040000");
+    device("pl011@9040000", "arm,pl011", 0x9040000, 0x1000);
+    put_text("status", "disabled");
+    end();
+    gicv2();
+    pl011();
+    PARSE(MACHINE_ARM64);
+    CHECK_EQ(m.console.reg.base, 0x9000000);
+}
+
 TEST(without_stdout_path_the_first_usable_uart_serves)
 {
     arm(1);
@@ -1404,7 +1440,7 @@ TEST(addresses_are_translated_by_every_bus_above)
 
 TEST(what_a_bus_does_not_pass_on_is_out_of_reach)
 {
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 5; i++) {
         riscv(1);
         node("bus");
         cells(1, 1);
@@ -1412,11 +1448,11 @@ TEST(what_a_bus_does_not_pass_on_is_out_of_reach)
             CELLS("ranges", 0, 0, 0x10000000, 0x80);
         if (i == 2) /* another window */
             CELLS("ranges", 0x1000, 0, 0x10000000, 0x1000);
-        if (i == 3) /* beyond the last address */
+        if (i >= 3) /* across the last address, and beyond it */
             CELLS("ranges", 0, 0xffffffff, 0xffffffc0, 0x1000);
         node("serial@0");
         put_text("compatible", "ns16550a");
-        CELLS("reg", 0, 0x100);
+        CELLS("reg", i == 4 ? 0x80 : 0, 0x100);
         end();
         end();
         PARSE(MACHINE_RISCV);
@@ -1454,9 +1490,14 @@ TEST(text_that_does_not_end_is_no_text)
     put_bytes("bootargs", "abc", 3);
     put_bytes("stdout-path", "/soc", 4);
     end();
+    node("serial@10000000");
+    put_bytes("compatible", "ns16550a", 8);
+    CELLS("reg", 0, 0x10000000, 0, 0x100);
+    end();
     PARSE(MACHINE_RISCV);
     CHECK_STR(m.bootargs, "");
     CHECK_STR(m.model, "");
+    CHECK_EQ(m.console.kind, CONSOLE_SBI);
     CHECK_EQ(m.exit_dev.size, 0);
 }
 

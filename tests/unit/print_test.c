@@ -34,7 +34,7 @@ __attribute__((format(printf, 3, 4))) static size_t cut(char *buf, size_t size, 
     return n;
 }
 
-static void numbers_agree_with_libc(void)
+TEST(numbers_agree_with_libc)
 {
     long edge[] = {0, 1, -1, 9, 10, 42, -2147483648L, 2147483647, 1L << 62, -__LONG_MAX__ - 1};
     for (unsigned i = 0; i < sizeof edge / sizeof *edge; i++) {
@@ -49,7 +49,7 @@ static void numbers_agree_with_libc(void)
     CHECK(agrees("[%*d]", -6, 12));
 }
 
-static void strings_agree_with_libc(void)
+TEST(strings_agree_with_libc)
 {
     CHECK(agrees("plain"));
     CHECK(agrees("%s", ""));
@@ -60,7 +60,7 @@ static void strings_agree_with_libc(void)
     CHECK(agrees("%p", (void *)0x80200000));
 }
 
-static void odd_formats_print_as_they_stand(void)
+TEST(odd_formats_print_as_they_stand)
 {
     char buf[64];
     const char *volatile null = NULL; /* volatile: or the compiler sees it and objects */
@@ -75,7 +75,7 @@ static void odd_formats_print_as_they_stand(void)
     CHECK(strcmp(buf, "100%") == 0);
 }
 
-static void a_cut_text_ends_with_zero_and_tells_its_length(void)
+TEST(a_cut_text_ends_with_zero_and_tells_its_length)
 {
     char buf[9];
     for (size_t size = 1; size <= 8; size++) {
@@ -87,11 +87,4 @@ static void a_cut_text_ends_with_zero_and_tells_its_length(void)
     }
 }
 
-int main(void)
-{
-    RUN(numbers_agree_with_libc);
-    RUN(strings_agree_with_libc);
-    RUN(odd_formats_print_as_they_stand);
-    RUN(a_cut_text_ends_with_zero_and_tells_its_length);
-    return unit_result();
-}
+UNIT_MAIN

@@ -1,0 +1,75 @@
+/*
+ * freeze: standing still for a traceback of all goroutines.
+ *
+ * F is who freezes, H any other hart.
+ *
+ *     F1  takes the freeze lock, its interrupts on        H1  interrupted: sees a freezer (acquire)
+ *     F2  freezer = F (release), IPI to all others        H2  notes its frame, frozen = true (release)
+ *     F3  waits for each frozen (acquire)                 H3  waits until there is no freezer
+ *     F4  looks
+ *     F5  freezer = NULL (release)                        H4  frozen = false (release), goes on
+ *     F6  waits for each frozen to be false
+ *
+ * F6, so that the next F3 does not take an old frozen for a new one. Two that freeze at once: the
+ * second waits in F1 with its interrupts on, so it is held like everyone else (trap 22). F's own
+ * handler may run as well, for a spurious interrupt: it holds everyone but F.
+ */
+#include "sched/freeze.h"
+#include "kernel/clock.h"
+#include "kernel/irq.h"
+
+static struct spin freeze_lock;
+static struct m *_Atomic freezer; /* whose turn it is; NULL: nobody's */
+
+void freeze_check(struct m *m, struct arch_frame *f)
+{
+    /* order: acquire pairs with F2. */
+    struct m *by = atomic_load_explicit(&freezer, memory_order_acquire);
+    if (__builtin_expect(by == NULL || by == m, 1))
+        return;
+    m->frame = f;
+    /* order: release pairs with F3: all that this hart has done is visible. */
+    atomic_store_explicit(&m->frozen, true, memory_order_release);
+    /* order: acquire pairs with F5. */
+    for (unsigned n = 0; atomic_load_explicit(&freezer, memory_order_acquire) == by; n++)
+        arch_relax(n);
+    m->frame = NULL;
+    /* order: release pairs with F6. */
+    atomic_store_explicit(&m->frozen, false, memory_order_release);
+}
+
+/* Waits until every hart but self is frozen, or none is; not for ever. */
+static void wait_until(struct m *self, bool frozen)
+{
+    int64_t until = clock_ns() + HALT_WAIT_NS;
+    for (uint32_t i = 0; i < sched.n_m; i++) {
+        struct m *m = sched.m[i];
+        /* order: acquire pairs with H2 and H4. */
+        for (unsigned n = 0;
+             m != self && atomic_load_explicit(&m->frozen, memory_order_acquire) != frozen &&
+             clock_ns() < until;
+             n++)
+            arch_relax(n);
+    }
+}
+
+void freeze_begin(void)
+{
+    struct m *self = g_self()->m;
+    for (unsigned n = 0; !spin_try_lock(&freeze_lock); n++)
+        arch_relax(n);
+    /* order: release pairs with H1. */
+    atomic_store_explicit(&freezer, self, memory_order_release);
+    for (uint32_t i = 0; i < sched.n_m; i++)
+        if (sched.m[i] != self)
+            irq_send_ipi(sched.m[i]->hart_no);
+    wait_until(self, true);
+}
+
+void freeze_end(void)
+{
+    /* order: release pairs with H3. */
+    atomic_store_explicit(&freezer, NULL, memory_order_release);
+    wait_until(g_self()->m, false);
+    spin_unlock(&freeze_lock);
+}

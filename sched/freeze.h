@@ -1,0 +1,16 @@
+/*
+ * freeze: all other harts stand still where they are, for somebody who wants to look.
+ */
+#pragma once
+#include "sched/gmp.h"
+
+/*
+ * Holds every other hart in its interrupt handler until freeze_end, wherever it was: it may have
+ * any lock of the scheduler, so the caller takes none in between. One at a time; a second caller
+ * waits, and is held itself meanwhile. A hart that does not answer for HALT_WAIT_NS (interrupts
+ * masked) is left out. The caller has preemption off and interrupts on.
+ */
+void freeze_begin(void);
+void freeze_end(void);
+/* The interrupt handler's part. */
+void freeze_check(struct m *m, struct arch_frame *f);

@@ -1,0 +1,74 @@
+/*
+ * level: is memory back where it was? Counts free pages after every P has given up what it keeps.
+ */
+#pragma once
+#include "stress.h"
+#include "kernel/page.h"
+#include "kernel/stack.h"
+#include "sched/g.h"
+
+static inline void level_trim_here(void *wg)
+{
+    preempt_off();
+    g_trim();
+    preempt_on();
+    waitgroup_done(wg);
+}
+
+/* Makes every P give up its dead goroutines' stacks, and waits until main is alone. */
+static inline void level_trim(void)
+{
+    waitgroup wg = {0};
+    int n = runtime_gomaxprocs(0);
+    for (int i = 0; i < n; i++) {
+        struct go_attr attr = {.affinity = UINT64_C(1) << i};
+        waitgroup_add(&wg, 1);
+        CHECK(go_with(&attr, level_trim_here, &wg) > 0, "go_with failed");
+        waitgroup_wait(&wg);
+    }
+    int64_t until = time_now() + PATIENCE;
+    while (runtime_numgoroutine() != 1) {
+        CHECK(time_now() < until, "%d goroutines are left", runtime_numgoroutine());
+        runtime_gosched();
+    }
+}
+
+/* Pages that nobody uses. Twice: the goroutines that trim leave something behind as well, from the
+ * second time on always the same. */
+static inline size_t level_free(void)
+{
+    level_trim();
+    level_trim();
+    return page_count_free() + stack_pages_pooled();
+}
+
+static inline void level_nap(void *wg)
+{
+    time_sleep(MICROSECOND);
+    waitgroup_done(wg);
+}
+
+static inline void level_wait(void *gate)
+{
+    mutex_lock(gate);
+    mutex_unlock(gate);
+}
+
+/* Makes what is made once: timer heaps, and descriptors for `alive` goroutines beyond what each P
+ * may keep for itself. */
+static inline void level_warm_up(int alive)
+{
+    waitgroup wg = {0};
+    static mutex gate;
+    int n = runtime_gomaxprocs(0);
+    for (int i = 0; i < n; i++) {
+        struct go_attr attr = {.affinity = UINT64_C(1) << i};
+        waitgroup_add(&wg, 1);
+        CHECK(go_with(&attr, level_nap, &wg) > 0, "go_with failed");
+    }
+    mutex_lock(&gate);
+    for (int i = 0; i < alive + n * (int)(GFREE_MAX + 2); i++)
+        CHECK(waitgroup_go(&wg, level_wait, &gate) > 0, "waitgroup_go failed");
+    mutex_unlock(&gate);
+    waitgroup_wait(&wg);
+}

@@ -1,0 +1,112 @@
+/*
+ * A device's interrupt reaches the hart that it was routed to, as often as the device asks, and
+ * not at all once it is disabled.
+ *
+ * The device is the console's own UART, of which the console uses nothing but the data path: its
+ * "ready to send" interrupt stays up as long as it is let through, so one that comes only once
+ * shows that a line was not told to be done, and one that never ends shows that it was not quieted.
+ */
+#include <pinion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "kernel/console.h"
+#include "kernel/irq.h"
+#include "kernel/mmio.h"
+
+#define TIMES    5 /* the handler quiets the device at the fifth call */
+#define WAIT_MS  2000
+#define QUIET_MS 20
+
+/* QEMU's machines; the registers are mapped where they lie. */
+struct device {
+    const char *console;
+    uint32_t irq;
+    uintptr_t reg; /* interrupt enable */
+    uint32_t bit;
+    bool bytes; /* 8-bit register */
+};
+static const struct device devices[] = {
+    {"16550", 10, 0x10000000 + 1, 0x02, true},
+    {"pl011", 33, 0x09000000 + 0x38, 0x20, false},
+    {"sifive", 4, 0x10010000 + 0x10, 0x01, false},
+};
+
+static const struct device *dev;
+static bool plic; /* QEMU's does not look again at a line that stays up: take it down in between */
+static _Atomic int calls, wrong_hart;
+static _Atomic int expected_hart;
+
+static void device_write(uint32_t v)
+{
+    if (dev->bytes)
+        mmio_write8(dev->reg, (uint8_t)v);
+    else
+        mmio_write32(dev->reg, v);
+}
+
+static void handler(void *arg)
+{
+    if (arg != (void *)dev || runtime_hart() != expected_hart)
+        wrong_hart++;
+    if (++calls == TIMES)
+        device_write(0);
+    else if (plic) {
+        device_write(0);
+        device_write(dev->bit);
+    }
+}
+
+static void find_device(void)
+{
+    for (unsigned i = 0; i < sizeof devices / sizeof *devices; i++)
+        if (strcmp(devices[i].console, console_name()) == 0)
+            dev = &devices[i];
+    if (!dev) {
+        printf("no interrupt known for console %s\n", console_name());
+        exit(1);
+    }
+}
+
+static void fail(const char *what, int hart)
+{
+    device_write(0);
+    printf("%s: hart %d, %d calls, %d on the wrong hart\n", what, hart, calls, wrong_hart);
+    exit(1);
+}
+
+static void one_hart(int hart)
+{
+    calls = 0;
+    expected_hart = hart;
+    if (irq_enable(dev->irq, (unsigned)hart, handler, (void *)dev) != 0)
+        fail("irq_enable refuses", hart);
+    device_write(dev->bit);
+    for (int ms = 0; calls < TIMES && ms < WAIT_MS; ms++)
+        time_sleep(1000000);
+    if (calls < TIMES)
+        fail("the interrupt did not come as often as it should", hart);
+    time_sleep(QUIET_MS * 1000000L);
+    if (calls != TIMES)
+        fail("the device was quiet, the line was not", hart);
+
+    irq_disable(dev->irq);
+    device_write(dev->bit);
+    time_sleep(QUIET_MS * 1000000L);
+    device_write(0);
+    if (calls != TIMES || wrong_hart)
+        fail("it came when disabled, or to another hart", hart);
+}
+
+int main(void)
+{
+    find_device();
+    plic = strcmp(irq_chip_name(), "plic") == 0;
+    if (irq_enable(0, 0, handler, NULL) == 0 || irq_enable(1u << 20, 0, handler, NULL) == 0)
+        fail("a line that does not exist was enabled", 0);
+    for (int round = 0; round < 3; round++)
+        for (int hart = 0; hart < runtime_numcpu(); hart++)
+            one_hart(hart);
+    printf("%s: %d harts took every interrupt meant for them\n", irq_chip_name(), runtime_numcpu());
+    return 0;
+}
