@@ -30,7 +30,8 @@ const char *irq_chip_name(void);
 
 /*
  * A device interrupt's handler runs in trap context on whichever hart took it, interrupts masked.
- * It quiets the device; the line is told to be done when it returns.
+ * It asks the device what it wants, which may be nothing (a request that was on its way when the
+ * line was last disabled), and quiets it; the line is told to be done when it returns.
  */
 typedef void irq_handler(void *arg);
 /* Routes interrupt `irq` to hart and enables it there. 0, or -1: no such line or no room. Any

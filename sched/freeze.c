@@ -27,6 +27,7 @@ void freeze_check(struct m *m, struct arch_frame *f)
     struct m *by = atomic_load_explicit(&freezer, memory_order_acquire);
     if (__builtin_expect(by == NULL || by == m, 1))
         return;
+    m->ipis_received++;
     m->frame = f;
     /* order: release pairs with F3: all that this hart has done is visible. */
     atomic_store_explicit(&m->frozen, true, memory_order_release);
@@ -61,8 +62,10 @@ void freeze_begin(void)
     /* order: release pairs with H1. */
     atomic_store_explicit(&freezer, self, memory_order_release);
     for (uint32_t i = 0; i < sched.n_m; i++)
-        if (sched.m[i] != self)
+        if (sched.m[i] != self) {
+            self->ipis_sent++;
             irq_send_ipi(sched.m[i]->hart_no);
+        }
     wait_until(self, true);
 }
 

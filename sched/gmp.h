@@ -191,10 +191,11 @@ struct m {
     struct p *last_p; /* the one it held last: its timers are this hart's to watch */
     uint32_t id;      /* logical number, constant */
     uint32_t hart_no; /* its place in the machine's list of harts, constant */
-    bool spinning;    /* counted in sched.spinning; a waker sets it before next_p */
+    bool spinning;    /* it searches, and is counted in sched.spinning */
     int64_t armed;    /* when this hart's timer will fire; CLOCK_NEVER */
     uint64_t ipis_sent, idle_ns;
-    uint64_t ipis_received, timer_irqs; /* its interrupt handler's */
+    uint64_t ipis_received;
+    uint64_t soft_irqs, timer_irqs; /* interrupts, spurious ones too; its handler's */
 
     /* A waker's hand-over: written by the waker, read by this M when its interrupt has come. */
     struct p *_Atomic next_p __attribute__((aligned(64)));

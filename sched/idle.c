@@ -104,12 +104,11 @@ static struct m *take_idle_locked(struct p *p)
     return sched.m[i];
 }
 
-/* Hands p to the sleeping m, which wakes up searching; the caller has counted it. */
+/* Hands p to the sleeping m, which wakes up searching; the caller has counted it in spinning. */
 static void hand_over(struct m *m, struct p *p)
 {
     struct m *self = g_self()->m;
-    m->spinning = true;
-    /* O5: release: p, and m->spinning, are m's when it reads next_p (acquire) in its sleep. */
+    /* O5: release: p is m's when it reads next_p (acquire) in its sleep. */
     atomic_store_explicit(&m->next_p, p, memory_order_release);
     if (self->p != NULL)
         self->p->count.wakeups++;
@@ -266,6 +265,8 @@ static void sleep_until_woken(struct m *m)
             /* relaxed: nobody else looks until we are idle again. */
             atomic_store_explicit(&m->next_p, NULL, memory_order_relaxed);
             arch_irq_enable();
+            m->ipis_received++; /* I5: it has come, or is on its way */
+            m->spinning = true;
             adopt_p(m, p);
             break;
         }

@@ -26,7 +26,7 @@ void sched_trap_timer(struct arch_hart *hart, struct arch_frame *f)
 void sched_trap_ipi(struct arch_hart *hart, struct arch_frame *f)
 {
     struct m *m = (struct m *)hart;
-    m->ipis_received++;
+    m->soft_irqs++;
     fatal_check_halt(m, f);
     freeze_check(m, f);
 }

@@ -26,9 +26,10 @@ int main(int argc, char **argv)
             puts("again and again");
     if (strcmp(what, "panic") == 0)
         runtime_panic("on purpose");
-    if (strcmp(what, "cat") == 0)
-        for (int c; (c = getchar()) != EOF;)
-            putchar(c);
+    char line[32];
+    if (strcmp(what, "lines") == 0)
+        for (int i = 0; i < 2 && fgets(line, sizeof(line), stdin) != NULL; i++)
+            printf("<%s>", line);
     fputs("to stderr\n", stderr);
     printf("bytes \016 \017 \020 end\n");
     return 0;
@@ -60,9 +61,9 @@ expect 125 'could not run the machine' QEMU_ARGS=-no-such-option
 expect 2 'no such word' FOO=1
 expect 2 'not of the form' foo
 
-printf 'one\ntwo' | "$run" APP=app.c ARGS=cat TIMEOUT=60 >out 2>err
-[ "$(head -n 2 out | tr '\n' ' ')" = "one two" ] ||
-    [ "$(head -c 7 out)" = "$(printf 'one\ntwo')" ] || { echo "stdin did not come through"; failed=1; }
+printf 'one\ntwo\n' | "$run" APP=app.c ARGS=lines TIMEOUT=20 >out 2>err
+[ "$(head -n 3 out | tr '\n' '+')" = "<one+><two+>bytes $(printf '\016 \017 \020') end+" ] ||
+    { echo "stdin did not come through:"; cat out; failed=1; }
 
 "$run" APP=app.c ARGS=flood TIMEOUT=60 2>err | head -n 1 >out
 [ "$(cat out)" = "again and again" ] || { echo "a closed stdout:"; cat err; failed=1; }
