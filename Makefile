@@ -68,6 +68,7 @@ CFLAGS   = -std=gnu11 $(if $(DEBUG),-O1 -DPINION_DEBUG=1,-O2) -g $(ISA_CFLAGS_$(
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes
 # Programs see the public headers only; the rooms and the tests see the tree from its root.
 FLAGS_app   = $(CPPFLAGS) $(CFLAGS) $(ISA_APP_$(ISA)) -fno-optimize-sibling-calls -Wall
+FLAGS_test  = $(FLAGS_app) -I. $(WARNINGS)
 FLAGS_room  = $(CPPFLAGS) $(CFLAGS) -I. -Iarch/$(ARCH) -isystem $(LIBFDT) $(WARNINGS)
 FLAGS_early = $(FLAGS_room) $(ISA_EARLY_$(ISA))
 FLAGS_fdt   = $(CPPFLAGS) $(CFLAGS) -I$(LIBFDT) -w $(ISA_EARLY_$(ISA))
@@ -85,7 +86,7 @@ KIND_board = early
 KIND_boot = early
 KIND_kernel = early
 KIND_sched = room
-KIND_tests = room
+KIND_tests = test
 
 # ---- What is built: objects once an instruction set, images once a board
 

@@ -104,7 +104,8 @@ static inline void arch_io_barrier(void);
 static inline uint64_t arch_ticks(void);
 static inline void arch_timer_set(uint64_t ticks); /* UINT64_MAX: never */
 uint64_t arch_ticks_hz(uint64_t from_tree);        /* Arm reads CNTFRQ_EL0 when the tree says 0 */
-/* Chooses the timer and masks per hart: timer, IPI and external interrupts enabled, mask kept. */
+/* Chooses the timer and masks per hart: timer, IPI and external interrupts enabled, mask kept. The
+ * controllers of this hart have been set up. */
 void arch_timer_init(bool has_sstc);
 
 /* Tells the port how firmware is called, an enum start_method; before all that follows. */

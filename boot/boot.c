@@ -114,8 +114,8 @@ static void report(unsigned self)
 static void init_this_hart(struct m *m)
 {
     arch_hart_init(&m->hart);
-    arch_timer_init(machine.sstc);
     irq_init_hart(m->hart_no);
+    arch_timer_init(machine.sstc); /* after it: the port may wait for this timer from here on */
 }
 
 /* ---- the first hart, on its scheduler stack ---- */

@@ -28,8 +28,10 @@
  * trap 3). If both see it, the line's lock decides. If neither gets the line, a third hart
  * has it and goes through B's steps later.
  *
- * If late is full, post retries both ways for a tenth of a second, then drops the text and counts
- * the bytes, which the next writer of late reports.
+ * If late is full: who has interrupts on lets them in, pauses and tries again for as long as it
+ * takes; the holder is at work. Who has them masked may be a handler on top of the holder, and
+ * waiting would keep him from ever making room: the text is dropped, its bytes are counted, and the
+ * next writer of late reports them. The last LATE_RESERVE bytes are kept for such.
  *
  * A panic stops the other harts first and calls console_panic_mode; from then on locks are passed
  * by. Whoever was stopped in the middle of a piece left half a line: a newline is put first.
@@ -78,7 +80,8 @@ static enum console_stream stream; /* what the host believes; 0: unknown, say it
 
 /* Protected by late_lock, held with interrupts masked and for a copy only. Bytes are taken out by
  * the holder of the line alone. */
-#define LATE_BYTES 4096
+#define LATE_BYTES   4096
+#define LATE_RESERVE 1024
 static struct spin late_lock;
 static char late_text[LATE_BYTES];
 static uint32_t late_head;         /* where reading goes on */
@@ -176,13 +179,13 @@ static bool alone(void)
     return !shared || atomic_load_explicit(&panicking, memory_order_relaxed);
 }
 
-/* Room for all of it, or nothing is put. Interrupts masked. */
-static bool late_put(const char *s, size_t n)
+/* All of it, or nothing if late would hold more than limit bytes then. Interrupts masked. */
+static bool late_put(const char *s, size_t n, uint32_t limit)
 {
     spin_lock(&late_lock);
     /* relaxed: written under late_lock only. */
     uint32_t used = atomic_load_explicit(&late_used, memory_order_relaxed);
-    bool fits = n <= LATE_BYTES - used;
+    bool fits = used + n <= limit;
     if (fits) {
         for (size_t i = 0; i < n; i++)
             late_text[(late_head + used + i) % LATE_BYTES] = s[i];
@@ -267,8 +270,8 @@ void console_write(enum console_stream to, const char *s, size_t n)
     line_release();
 }
 
-/* Interrupts masked. false: neither the line nor late had room. */
-static bool post_once(const char *s, size_t n)
+/* Interrupts masked. false: the line is taken, and late has `limit` bytes or would have more. */
+static bool post_once(const char *s, size_t n, uint32_t limit)
 {
     if (spin_try_lock(&line)) {
         late_write(); /* first what came first */
@@ -276,7 +279,7 @@ static bool post_once(const char *s, size_t n)
         line_release();
         return true;
     }
-    if (!late_put(s, n))
+    if (!late_put(s, n, limit))
         return false;
     /* order: A's step 2, pairs with the fence in line_release. */
     atomic_thread_fence(memory_order_seq_cst);
@@ -292,14 +295,18 @@ void console_post(const char *s, size_t n)
         return;
     }
     uintptr_t irq = arch_irq_save();
-    uint64_t begin = arch_ticks();
-    for (unsigned i = 0; !post_once(s, n); i++) {
-        if (arch_ticks() - begin >= wait_limit()) {
+    bool masked = arch_irq_save() == irq; /* the second one returns what "masked" looks like */
+    uint32_t limit = masked ? LATE_BYTES : LATE_BYTES - LATE_RESERVE;
+
+    for (unsigned i = 0; !post_once(s, n, limit); i++) {
+        if (masked) {
             /* relaxed: a count for people. */
             atomic_fetch_add_explicit(&late_lost, (uint32_t)n, memory_order_relaxed);
             break;
         }
+        arch_irq_restore(irq);
         arch_relax(i);
+        arch_irq_save();
     }
     arch_irq_restore(irq);
 }

@@ -22,3 +22,7 @@ SRCS += kernel/irq_arm64.c
 SRCS += kernel/gicv2.c
 SRCS += kernel/gicv3.c
 endif
+
+# Tests of this room on a board, which name its headers.
+CFLAGS_tests/target/device_irq.c = -I.
+CFLAGS_tests/target/trap_31_console_pieces.c = -I.

@@ -188,13 +188,18 @@ static struct slot slot_at(uintptr_t address)
     return (struct slot){a, (unsigned)((address - a->base) >> slot_shift(r->class))};
 }
 
+static inline bool is_live(struct slot s)
+{
+    return s.area && s.area->live >> s.index & 1;
+}
+
 /* The slot in use at address, or none. Takes the lock: areas come and go. */
 static struct slot slot_live_at(uintptr_t address)
 {
     stack_probe(STACK_PROBE);
     spin_lock(&lock);
     struct slot s = slot_at(address);
-    if (s.area && !(s.area->live >> s.index & 1))
+    if (!is_live(s))
         s.area = NULL;
     spin_unlock(&lock);
     return s;
@@ -351,21 +356,16 @@ static struct slot slot_take(unsigned class, bool *warm)
     return (struct slot){a, i};
 }
 
-/* A live slot is free again. Returns how many pages the pool holds now. */
-static size_t slot_put(struct slot s)
+/* A live slot is free again. Under the lock. */
+static void slot_put(struct slot s)
 {
     struct area *a = s.area;
     uint32_t n = pages_load(a, s.index);
-    stack_probe(STACK_PROBE);
-    spin_lock(&lock);
     a->live &= ~(1u << s.index);
     if (n > 0)
         a->warm |= 1u << s.index;
     pooled += n;
-    size_t held = pooled;
     area_list(a);
-    spin_unlock(&lock);
-    return held;
 }
 
 /* Maps a fresh page at va, which lies in the live slot s. */
@@ -558,7 +558,9 @@ bool stack_alloc(struct stack *s, size_t size)
             *s = (struct stack){slot_base(slot) + PAGE_SIZE, slot_end(slot)};
             return true;
         }
+        spin_lock(&lock);
         slot_put(slot);
+        spin_unlock(&lock);
     } while (trim_helped(&seen));
     return false;
 }
@@ -576,13 +578,21 @@ bool stack_fill(const struct stack *s, size_t n)
 
 void stack_free(struct stack *s)
 {
-    struct slot slot = slot_live_at(s->lo);
-    if (!slot.area || slot_base(slot) + PAGE_SIZE != s->lo)
-        stack_broken("freed what is no stack", s->lo);
     size_t limit = page_count_total() / 8;
-    if (slot_put(slot) > (limit < STACK_POOL_MAX ? limit : STACK_POOL_MAX))
-        trim_batch();
+    uintptr_t lo = s->lo;
     *s = (struct stack){0, 0};
+    stack_probe(STACK_PROBE);
+    spin_lock(&lock);
+    struct slot slot = slot_at(lo);
+    bool mine = is_live(slot) && slot_base(slot) + PAGE_SIZE == lo;
+    if (mine)
+        slot_put(slot);
+    bool full = pooled > (limit < STACK_POOL_MAX ? limit : STACK_POOL_MAX);
+    spin_unlock(&lock);
+    if (!mine)
+        stack_broken("freed what is no stack", lo);
+    if (full)
+        trim_batch();
 }
 
 enum stack_fault stack_fault(uintptr_t addr, uintptr_t sp)

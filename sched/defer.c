@@ -19,6 +19,7 @@
 #include <pinion/go.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "kernel/console.h"
 #include "kernel/format.h"
 #include "kernel/page.h"
@@ -110,6 +111,16 @@ static void print_chain(const struct panicking *p)
     kprintf(p->recovered ? " [recovered]\n" : "\n");
 }
 
+/* The clean end after a recovery. main's is to have returned 0. */
+static _Noreturn void end_recovered(struct g *g)
+{
+    if (g->id == 1) {
+        defer_run_all(g);
+        exit(0);
+    }
+    runtime_goexit();
+}
+
 /* Runs the defers under *p; returns if none recovers. */
 static void panic_run(struct g *g, struct panicking *p)
 {
@@ -121,16 +132,16 @@ static void panic_run(struct g *g, struct panicking *p)
         p->in_defer = false;
         if (p->recovered) {
             g->panic = p->older;
-            runtime_goexit();
+            end_recovered(g);
         }
     }
 }
 
-static _Noreturn void panic_die(const struct panicking *p, void *frame)
+static _Noreturn void panic_die(const struct panicking *p, void *frame, bool fault)
 {
     fatal_begin();
     print_chain(p);
-    fatal_end(frame);
+    fatal_end(frame, fault);
 }
 
 void runtime_panic(const char *fmt, ...)
@@ -141,7 +152,7 @@ void runtime_panic(const char *fmt, ...)
     vsnprintf(p.msg, sizeof(p.msg), fmt, ap);
     va_end(ap);
     panic_run(g_self(), &p);
-    panic_die(&p, __builtin_frame_address(0));
+    panic_die(&p, __builtin_frame_address(0), false);
 }
 
 bool runtime_recover(char *msg, size_t size)
@@ -185,5 +196,5 @@ void panic_from_fault(void *arg)
                 (unsigned long)g->wait_data);
     g->wait_reason = WAIT_NONE;
     panic_run(g, &p);
-    panic_die(&p, __builtin_frame_address(0));
+    panic_die(&p, __builtin_frame_address(0), true);
 }

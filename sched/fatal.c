@@ -68,11 +68,11 @@ void sched_exit(int status)
     power_off(status);
 }
 
-void fatal_end(void *frame)
+void fatal_end(void *frame, bool fault)
 {
     struct g *g = g_self();
     kprintf("\n");
-    traceback_here(g, (uintptr_t)frame);
+    traceback_here(g, (uintptr_t)frame, fault);
     power_off(2);
 }
 
@@ -80,7 +80,7 @@ void fatal(const char *what)
 {
     fatal_begin();
     kprintf("fatal error: %s\n", what);
-    fatal_end(__builtin_frame_address(0));
+    fatal_end(__builtin_frame_address(0), false);
 }
 
 void sched_throw(const char *what)
@@ -89,7 +89,7 @@ void sched_throw(const char *what)
     fatal_begin();
     kprintf("fatal error: %s [M %u, P %d, G %ld]\n", what, m->id, m->p != NULL ? (int)m->p->id : -1,
             (long)g_self()->id);
-    fatal_end(__builtin_frame_address(0));
+    fatal_end(__builtin_frame_address(0), false);
 }
 
 void fatal_deadlock(int64_t live)

@@ -8,8 +8,8 @@
 /* Stops all other harts and takes the console over. The second caller never returns. */
 void fatal_begin(void);
 /* After the words: this goroutine's traceback, from the caller of the function whose frame it is
- * (__builtin_frame_address(0)); then the end, status 2. */
-_Noreturn void fatal_end(void *frame);
+ * (__builtin_frame_address(0), with fault as for traceback_here); then the end, status 2. */
+_Noreturn void fatal_end(void *frame, bool fault);
 /* "fatal error: WHAT", this goroutine's traceback, the end. Not recoverable. */
 _Noreturn void fatal(const char *what);
 /* All asleep; live goroutines are left. */

@@ -198,11 +198,16 @@ static void attend(struct p *p)
         atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
 }
 
+/* Starts the count to the next fair turn; sched_run counts the present schedule as well. */
+static void tick_restart(struct p *p)
+{
+    p->tick = GLOBAL_TICK + 1;
+    p->refills++;
+}
+
 /* The GLOBAL_TICK-th schedule: the global queue, then the ring, go before runnext. */
 static struct g *pick_fair(struct p *p)
 {
-    p->tick = GLOBAL_TICK + 1; /* sched_run counts this schedule too */
-    p->refills++;
     struct g *g = global_get(p, 1);
     return g != NULL ? g : runq_get(&p->runq);
 }
@@ -218,8 +223,11 @@ static __attribute__((noinline)) struct g *pick_special(struct p *p)
         if (p->pinned_turn)
             g = pinned_get(p);
     }
-    if (g == NULL && p->tick == 1)
-        g = pick_fair(p);
+    if (p->tick == 1) {
+        tick_restart(p);
+        if (g == NULL)
+            g = pick_fair(p);
+    }
     return g;
 }
 
@@ -386,8 +394,7 @@ static __attribute__((noinline)) void gosched_slow(struct p *p)
         g->status = G_RUNNING;
         g->preempt_off = 0;
     } else if (due && calm && load_relaxed(&p->runq.next) == NULL) { /* relaxed: our own */
-        p->tick = GLOBAL_TICK + 1;
-        p->refills++;
+        tick_restart(p);
         runtime_gosched();
     } else {
         arch_park(yield_commit, g, &g->m->hart);

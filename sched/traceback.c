@@ -73,8 +73,9 @@ static void print_creator(const struct g *g)
     kprintf("\n");
 }
 
-/* The callers from (pc, fp) on, the first of them in pc if it is not 0. */
-static void print_callers(const struct g *g, uintptr_t pc, uintptr_t fp)
+/* The callers from (pc, fp) on, the first of them in pc if it is not 0. fault: the first after that
+ * did not call, it was stopped there; its pc may be a function's first instruction. */
+static void print_callers(const struct g *g, uintptr_t pc, uintptr_t fp, bool fault)
 {
     if (pc != 0)
         print_pc(pc, true);
@@ -84,7 +85,7 @@ static void print_callers(const struct g *g, uintptr_t pc, uintptr_t fp)
             break;
         }
         if (fp != 0) /* the outermost is where goroutines begin */
-            print_pc(pc, true);
+            print_pc(pc, n > 0 || !fault);
     }
     print_creator(g);
 }
@@ -94,10 +95,10 @@ static void print_header(const struct g *g)
     kprintf("goroutine %ld [%s]:\n", (long)g->id, state_name(g));
 }
 
-void traceback_here(struct g *g, uintptr_t frame)
+void traceback_here(struct g *g, uintptr_t frame, bool fault)
 {
     print_header(g);
-    print_callers(g, 0, frame);
+    print_callers(g, 0, frame, fault);
 }
 
 void traceback_frame(struct g *g, const struct arch_frame *f)
@@ -106,7 +107,7 @@ void traceback_frame(struct g *g, const struct arch_frame *f)
     print_header(g);
     print_pc(arch_frame_pc(f), false);
     if (arch_frame_caller(f, g->stack.lo, g->stack.hi, &pc, &fp))
-        print_callers(g, pc, fp);
+        print_callers(g, pc, fp, false);
     else
         print_creator(g);
 }
@@ -125,7 +126,7 @@ static void traceback_one(struct g *g, void *skip)
     }
     kprintf("\n");
     print_header(g);
-    print_callers(g, arch_context_pc(&g->ctx), arch_context_fp(&g->ctx));
+    print_callers(g, arch_context_pc(&g->ctx), arch_context_fp(&g->ctx), false);
 }
 
 static void print_if_main(struct g *g, void *skip)
@@ -148,7 +149,7 @@ void runtime_stack(bool all)
     if (all)
         freeze_begin();
     console_solo(true);
-    traceback_here(g, (uintptr_t)__builtin_frame_address(0));
+    traceback_here(g, (uintptr_t)__builtin_frame_address(0), false);
     if (all)
         traceback_all(g);
     console_solo(false);

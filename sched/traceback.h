@@ -5,8 +5,9 @@
 #pragma once
 #include "sched/gmp.h"
 
-/* g, the caller's own, from the caller of the function that has this frame. */
-void traceback_here(struct g *g, uintptr_t frame);
+/* g, the caller's own, from the caller of the function that has this frame. fault: that one made no
+ * call, a trap put it in (arch_frame_call). */
+void traceback_here(struct g *g, uintptr_t frame, bool fault);
 /* g, stopped by a trap. */
 void traceback_frame(struct g *g, const struct arch_frame *f);
 /* Every live goroutine but skip; main first. Running ones only if their hart has halted. */

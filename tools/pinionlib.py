@@ -7,9 +7,9 @@ The guest, told by the word pinion.host=1 in its boot arguments, frames its outp
     DLE 0x10    then N, O or P: a data byte 0x0e, 0x0f or 0x10
                 then E, decimal digits and a newline: the program's exit value
 
-Until the first SO or SI, firmware is talking; that counts as standard error. What the host's
-standard input has goes to the guest as it is, from the guest's first frame on, and a final 0x04
-(Ctrl-D) says that it has ended.
+Until the first SO or SI, firmware or boot is talking; that counts as standard error. What the host's
+standard input has goes to the guest as it is once the guest is heard (a frame, or a boot message,
+which starts with "pinion: "): firmware would lose it. A final 0x04 (Ctrl-D) says that it has ended.
 """
 import fcntl
 import os
@@ -31,6 +31,7 @@ EXIT_PIPE = 141
 
 SECONDS_TO_POWER_OFF = 1  # sifive_u never does: its firmware knows no way
 END_OF_INPUT = b"\x04"
+BOOT_MESSAGE = b"pinion: "
 
 # Words that pinion-run itself needs; all others are make's, and make checks what they say.
 RUN_WORDS = {"ARGS", "ICOUNT", "TIMEOUT", "GDB", "QEMU_ARGS"}
@@ -44,12 +45,16 @@ class Decoder:
 
     def __init__(self):
         self.stream = 2
-        self.framed = False
+        self.heard = False  # it is our kernel that talks
+        self.before = b""   # the last bytes of what came earlier
         self.status = None
         self.rest = b""  # an escape of which the end is still to come
 
     def feed(self, data):
         pieces = []
+        if not self.heard:
+            self.before = self.before[-len(BOOT_MESSAGE):] + data
+            self.heard = BOOT_MESSAGE in self.before
         data = self.rest + data
         self.rest = b""
         at = 0
@@ -62,7 +67,7 @@ class Decoder:
             at = mark.end()
             if text in (b"\x0e", b"\x0f"):
                 self.stream = 1 if text == b"\x0e" else 2
-                self.framed = True
+                self.heard = True
             elif text[1:] in (b"N", b"O", b"P"):
                 pieces.append((self.stream, bytes([text[1] ^ 0x40])))
             elif mark.group(1) is not None:
@@ -160,10 +165,10 @@ class Guest:
             data = os.read(self.process.stdout.fileno(), 65536)
         except BlockingIOError:
             return True
-        was_framed = self.decoder.framed
+        was_heard = self.decoder.heard
         for stream, piece in self.decoder.feed(data):
             (self.out if stream == 1 else self.err)(piece)
-        if self.decoder.framed and not was_framed and self.stdin is not None:
+        if self.decoder.heard and not was_heard and self.stdin is not None:
             try:
                 selector.register(self.stdin, selectors.EVENT_READ, self.from_user)
             except (OSError, ValueError):  # a plain file: always ready, and epoll refuses it
@@ -211,7 +216,7 @@ class Guest:
             return self.decoder.status, None
         status = self.process.wait()
         name = os.path.basename(self.command[0])
-        if status != 0 and not self.decoder.framed:
+        if status != 0 and not self.decoder.heard:
             return EXIT_NO_RUN, f"{name} could not run the machine (it ended with status {status})"
         return EXIT_NO_RUN, "the machine stopped without saying how"
 

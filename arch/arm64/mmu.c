@@ -34,10 +34,12 @@ void arch_mmu_enable(uintptr_t root)
  */
 void arch_tlb_shootdown(uintptr_t va, size_t n)
 {
-    uintptr_t first = va >> PAGE_SHIFT, end = (va + n + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
+    uintptr_t first = va >> PAGE_SHIFT;
+    bool all = n > (size_t)SHOOTDOWN_PAGES << PAGE_SHIFT;
+    uintptr_t end = all ? first : (va + n + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
 
     __asm__ volatile("dsb ishst" ::: "memory");
-    if (end - first > SHOOTDOWN_PAGES)
+    if (all)
         __asm__ volatile("tlbi vmalle1is" ::: "memory");
     else
         for (uintptr_t page = first; page < end; page++)

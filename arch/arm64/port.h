@@ -116,17 +116,14 @@ static inline void arch_wait(void)
     __asm__ volatile("dsb sy\n\twfi" ::: "memory");
 }
 
-/*
- * wfe sleeps until an event; whoever ends our wait is not asked to send one. What bounds the sleep
- * is the timer's event stream, which start.S turns on before the first C line of every hart (some
- * microseconds). An emulator that runs harts in turns goes to the next one at either instruction.
- */
+/* The slow step sleeps for some microseconds, see timer.c. */
+void arm64_relax_slow(void);
 static inline void arch_relax(unsigned n)
 {
     if (n < 64)
         __asm__ volatile("yield" ::: "memory");
     else
-        __asm__ volatile("wfe" ::: "memory");
+        arm64_relax_slow();
 }
 
 /*

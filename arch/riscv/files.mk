@@ -4,3 +4,4 @@ SRCS += arch/riscv/trap.S
 SRCS += arch/riscv/trap.c
 SRCS += arch/riscv/frame.c
 SRCS += arch/riscv/sbi.c
+SRCS += arch/riscv/relax.c

@@ -103,28 +103,9 @@ void arch_mmu_enable(uintptr_t root)
                      : "memory");
 }
 
-uint64_t arch_ticks_hz(uint64_t from_tree)
-{
-    return from_tree;
-}
-
 void arch_timer_init(bool has_sstc)
 {
     riscv_has_sstc = has_sstc;
     arch_timer_set(UINT64_MAX);
     __asm__ volatile("csrw sie, %0" ::"r"(SIE_SSIE | SIE_STIE | SIE_SEIE));
-}
-
-/*
- * An emulator that runs harts in turns goes to the next one at a wfi that ends at once: one with
- * an interrupt pending that the mask holds back. So make our own software interrupt pending. It is
- * delivered as a spurious one afterwards, which every receiver must bear anyway; a real one that
- * comes meanwhile merges with it and is delivered too.
- */
-void riscv_relax_slow(void)
-{
-    uintptr_t was = arch_irq_save();
-    __asm__ volatile("csrs sip, %0" ::"r"(SIE_SSIE));
-    arch_wait();
-    arch_irq_restore(was);
 }

@@ -15,36 +15,48 @@ static inline void level_trim_here(void *wg)
     waitgroup_done(wg);
 }
 
-/* Makes every P give up its dead goroutines' stacks, and waits until main is alone. */
+/*
+ * Makes every P give up its dead goroutines' stacks, and waits until main is alone. The goroutines
+ * that do it have stacks of another size than the default, which no P keeps; so nothing is left
+ * that would hold on to a page table here in one run and there in the next.
+ */
 static inline void level_trim(void)
 {
     waitgroup wg = {0};
     int n = runtime_gomaxprocs(0);
     for (int i = 0; i < n; i++) {
-        struct go_attr attr = {.affinity = UINT64_C(1) << i};
+        struct go_attr attr = {.affinity = UINT64_C(1) << i, .stack_size = 2 * STACK_DEFAULT};
         waitgroup_add(&wg, 1);
         CHECK(go_with(&attr, level_trim_here, &wg) > 0, "go_with failed");
-        waitgroup_wait(&wg);
     }
+    waitgroup_wait(&wg);
     int64_t until = time_now() + PATIENCE;
     while (runtime_numgoroutine() != 1) {
         CHECK(time_now() < until, "%d goroutines are left", runtime_numgoroutine());
         runtime_gosched();
     }
+    preempt_off();
+    stack_trim();
+    preempt_on();
 }
 
-/* Pages that nobody uses. Twice: the goroutines that trim leave something behind as well, from the
- * second time on always the same. */
-static inline size_t level_free(void)
+/* Pages that nobody uses, once they are `want`; or what they stay at. The last goroutine to end is
+ * counted as gone a moment before its stack is. */
+static inline size_t level_free(size_t want)
 {
-    level_trim();
-    level_trim();
-    return page_count_free() + stack_pages_pooled();
+    size_t n = 0;
+    for (int i = 0; i < 20 && (n == 0 || n != want); i++) {
+        time_sleep(5 * MILLISECOND);
+        level_trim();
+        n = page_count_free() + stack_pages_pooled();
+        want = want == 0 && i > 0 ? n : want;
+    }
+    return n;
 }
 
 static inline void level_nap(void *wg)
 {
-    time_sleep(MICROSECOND);
+    time_sleep(20 * MILLISECOND);
     waitgroup_done(wg);
 }
 
@@ -63,8 +75,10 @@ static inline void level_warm_up(int alive)
     int n = runtime_gomaxprocs(0);
     for (int i = 0; i < n; i++) {
         struct go_attr attr = {.affinity = UINT64_C(1) << i};
-        waitgroup_add(&wg, 1);
-        CHECK(go_with(&attr, level_nap, &wg) > 0, "go_with failed");
+        waitgroup_add(&wg, alive);
+        for (int k = 0; k < alive; k++)
+            CHECK(go_with(&attr, level_nap, &wg) > 0, "go_with failed");
+        waitgroup_wait(&wg);
     }
     mutex_lock(&gate);
     for (int i = 0; i < alive + n * (int)(GFREE_MAX + 2); i++)

@@ -8,7 +8,7 @@
 
 #define WAVE 1024
 
-static _Atomic uint8_t seen[WAVE];
+static _Atomic uint32_t seen[WAVE];
 static waitgroup wave;
 
 #define MUTEXES 5
@@ -161,9 +161,9 @@ static const struct deed {
     const char *name;
     void (*fn)(struct token *);
 } deeds[] = {
-    {"yield", do_yield},   {"lock", do_lock}, {"sleep", do_sleep}, {"join", do_join},
-    {"goexit", do_goexit}, {"dig", do_dig},   {"float", do_float}, {"errno", do_errno},
-    {"nothing", do_nothing},
+    {"yield", do_yield}, {"lock", do_lock},     {"sleep", do_sleep},
+    {"join", do_join},   {"goexit", do_goexit}, {"dig", do_dig},
+    {"float", do_float}, {"errno", do_errno},   {"nothing", do_nothing},
 };
 #define DEEDS (sizeof(deeds) / sizeof(deeds[0]))
 
@@ -210,7 +210,7 @@ static void run_wave(uint32_t *rng)
     waitgroup_wait(&wave);
     *rng = t.rng;
     for (int i = 0; i < WAVE; i++) {
-        CHECK(seen[i] == 1, "token %d was seen %d times", i, seen[i]);
+        CHECK(seen[i] == 1, "token %d was seen %lu times", i, (unsigned long)seen[i]);
         seen[i] = 0;
     }
 }
@@ -221,12 +221,12 @@ int main(int argc, char **argv)
     uint32_t rng = (uint32_t)time_now() | 1, first = rng;
     level_warm_up(WAVE * 3);
     run_wave(&rng);
-    size_t before = level_free();
+    size_t before = level_free(0);
     int64_t from = time_now();
     for (long i = 0; i < waves; i++)
         run_wave(&rng);
     int64_t took = time_now() - from;
-    size_t after = level_free();
+    size_t after = level_free(before);
     long sum = 0;
     for (int i = 0; i < MUTEXES; i++)
         sum += guarded[i].count;
@@ -241,10 +241,13 @@ int main(int argc, char **argv)
             (unsigned long long)s.timer_fires);
     fprintf(stderr, "free pages %lu, then %lu\n", (unsigned long)before, (unsigned long)after);
     CHECK(sum == locks, "%ld of %ld locks counted", sum, (long)locks);
+    for (uint32_t i = 0; i < sched.n_p; i++)
+        CHECK(sched.p[i]->tick - 1 <= GLOBAL_TICK, "P%lu: tick is %lu", (unsigned long)i,
+              (unsigned long)sched.p[i]->tick);
     CHECK(deferred % 3 == 0, "%ld deferred calls", (long)deferred);
     CHECK(s.ipis_sent == s.wakeups, "%llu IPIs for %llu wakeups", (unsigned long long)s.ipis_sent,
           (unsigned long long)s.wakeups);
-    CHECK(after >= before, "free pages: %lu before, %lu after", (unsigned long)before,
+    CHECK(after == before, "free pages: %lu before, %lu after", (unsigned long)before,
           (unsigned long)after);
     return 0;
 }

@@ -34,10 +34,9 @@ static inline void stress_show(void)
                 (unsigned long)i, (int)p->status, p->m != NULL ? (long)p->m->id : -1L,
                 (unsigned long)runq_len(&p->runq), (unsigned long)load_relaxed(&p->attention),
                 load_relaxed(&p->inbox) != NULL, load_relaxed(&p->pinbox) != NULL,
-                p->pinned_head != NULL, (long long)load_relaxed(&p->timers.first),
-                (unsigned long)i, m->p != NULL ? (long)m->p->id : -1L, m->spinning,
-                load_relaxed(&m->next_p) != NULL, (unsigned long)load_relaxed(&m->self_wake),
-                (long long)m->armed);
+                p->pinned_head != NULL, (long long)load_relaxed(&p->timers.first), (unsigned long)i,
+                m->p != NULL ? (long)m->p->id : -1L, m->spinning, load_relaxed(&m->next_p) != NULL,
+                (unsigned long)load_relaxed(&m->self_wake), (long long)m->armed);
     }
 }
 
@@ -54,21 +53,21 @@ stress_fail(const char *file, int line, const char *what, ...)
     exit(1);
 }
 
-#define CHECK(ok, ...)                                   \
-    do {                                                 \
-        if (!(ok))                                       \
+#define CHECK(ok, ...)                                    \
+    do {                                                  \
+        if (!(ok))                                        \
             stress_fail(__FILE__, __LINE__, __VA_ARGS__); \
     } while (0)
 
 /* Waits for cond without giving this hart away: only another one can bring it about. */
-#define SPIN_UNTIL(cond, ...)                                              \
-    do {                                                                   \
-        int64_t until_ = 0;                                                \
-        for (unsigned n_ = 1; !(cond); n_++)                               \
-            if (n_ % 4096 == 0) {                                          \
-                until_ = until_ == 0 ? time_now() + PATIENCE : until_;     \
-                CHECK(time_now() < until_, __VA_ARGS__);                   \
-            }                                                              \
+#define SPIN_UNTIL(cond, ...)                                          \
+    do {                                                               \
+        int64_t until_ = 0;                                            \
+        for (unsigned n_ = 1; !(cond); n_++)                           \
+            if (n_ % 4096 == 0) {                                      \
+                until_ = until_ == 0 ? time_now() + PATIENCE : until_; \
+                CHECK(time_now() < until_, __VA_ARGS__);               \
+            }                                                          \
     } while (0)
 
 /* Numbers that look random; each goroutine has a state of its own, not 0. */

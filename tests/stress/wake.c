@@ -192,9 +192,12 @@ static const struct hunt {
     uint32_t rounds;
     int harts; /* that it needs */
 } hunts[] = {
-    {"spawn", spawn_one, 10000, 2},          {"unlock", unlock_one, 10000, 2},
-    {"spawn for one P", spawn_pinned, 10000, 2}, {"sleeper", sleep_one, 5000, 2},
-    {"spawn for all", spawn_all, 100, 2},   {"two submitters", spawn_two, 5000, 3},
+    {"spawn", spawn_one, 10000, 2},
+    {"unlock", unlock_one, 10000, 2},
+    {"spawn for one P", spawn_pinned, 10000, 2},
+    {"sleeper", sleep_one, 5000, 2},
+    {"spawn for all", spawn_all, 100, 2},
+    {"two submitters", spawn_two, 5000, 3},
 };
 
 int main(int argc, char **argv)

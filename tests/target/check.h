@@ -21,22 +21,22 @@
     } while (0)
 
 /* For whole numbers: shows both. */
-#define CHECK_EQ(a, b)                                                         \
-    do {                                                                       \
-        long long a_ = (long long)(a), b_ = (long long)(b);                    \
-        if (a_ != b_)                                                          \
+#define CHECK_EQ(a, b)                                                          \
+    do {                                                                        \
+        long long a_ = (long long)(a), b_ = (long long)(b);                     \
+        if (a_ != b_)                                                           \
             check_failed_(__FILE__, __LINE__, #a " is %lld, not %lld", a_, b_); \
     } while (0)
 
 /* For what is to come true soon, such as a goroutine's end after its last words. */
-#define CHECK_SOON(condition)                                                     \
-    do {                                                                          \
-        int64_t until_ = time_now() + 10 * SECOND;                                \
-        while (!(condition)) {                                                    \
-            if (time_now() > until_)                                              \
+#define CHECK_SOON(condition)                                                   \
+    do {                                                                        \
+        int64_t until_ = time_now() + 10 * SECOND;                              \
+        while (!(condition)) {                                                  \
+            if (time_now() > until_)                                            \
                 check_failed_(__FILE__, __LINE__, #condition " in 10 s", 0, 0); \
-            time_sleep(100 * MICROSECOND);                                        \
-        }                                                                         \
+            time_sleep(100 * MICROSECOND);                                      \
+        }                                                                       \
     } while (0)
 
 static inline _Noreturn void check_failed_(const char *file, int line, const char *what,

@@ -6,7 +6,7 @@
  * P a goroutine runs.
  */
 #include <stdatomic.h>
-#include "tests/target/check.h"
+#include "check.h"
 
 static void nothing(void *unused)
 {

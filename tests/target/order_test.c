@@ -4,7 +4,7 @@
  * A new goroutine goes to runnext and whoever was there to the tail of the ring; who yields goes to
  * the tail. Every 61st schedule passes over runnext, so tests of it begin away from that.
  */
-#include "tests/target/check.h"
+#include "check.h"
 
 #define GLOBAL_TICK 61
 #define MAX         300

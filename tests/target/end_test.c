@@ -1,0 +1,412 @@
+/*
+ * end_test: how runs end. The first argument chooses the way; what must be on stdout and stderr, and
+ * the exit value, stand in tests/list.
+ */
+#include <stdatomic.h>
+#include "check.h"
+
+static void say(void *text)
+{
+    printf("%s\n", (const char *)text);
+}
+
+static void at_the_end(void)
+{
+    printf("atexit ran\n");
+}
+
+/* ---- orderly ---- */
+
+static int return_7(void)
+{
+    atexit(at_the_end);
+    runtime_defer(say, "deferred");
+    return 7;
+}
+
+static void exit_9(void *unused)
+{
+    (void)unused;
+    printf("half a line"); /* flushed by exit */
+    exit(9);
+}
+
+static int exit_from_a_goroutine(void)
+{
+    atexit(at_the_end);
+    go(exit_9, NULL);
+    time_sleep(HOUR);
+    return 0;
+}
+
+static void recover_and_say(void *unused)
+{
+    (void)unused;
+    char text[64];
+    if (runtime_recover(text, sizeof text))
+        printf("recovered: %s\n", text);
+}
+
+static int recovered_in_main(void)
+{
+    atexit(at_the_end);
+    runtime_defer(say, "remaining defer");
+    runtime_defer(recover_and_say, NULL);
+    go(say, "never mind");
+    runtime_panic("main gave up");
+}
+
+static void run_for_ever(void *unused)
+{
+    (void)unused;
+    for (;;)
+        continue;
+}
+
+static void yield_for_ever(void *unused)
+{
+    (void)unused;
+    for (;;)
+        runtime_gosched();
+}
+
+static void sleep_for_ever(void *unused)
+{
+    (void)unused;
+    for (;;)
+        time_sleep(INT64_MAX);
+}
+
+/* Others are abandoned: busy, yielding and sleeping ones. main does not wait, since the busy ones
+ * may take its hart. */
+static int abandon(void)
+{
+    for (int i = 0; i < 20; i++)
+        go(i % 2 ? yield_for_ever : sleep_for_ever, NULL);
+    time_sleep(MILLISECOND);
+    for (int i = 1; i < runtime_numcpu(); i++)
+        go(run_for_ever, NULL);
+    burn(5 * MILLISECOND);
+    return 3;
+}
+
+static int end_by_abort(void)
+{
+    printf("before\n");
+    fflush(stdout);
+    abort();
+}
+
+/* Every hart ends the run in the same moment. */
+static _Atomic int ready_to_end;
+
+static void end_at_once(void *unused)
+{
+    (void)unused;
+    atomic_fetch_add(&ready_to_end, 1);
+    while (atomic_load(&ready_to_end) < runtime_numcpu())
+        continue;
+    exit(5);
+}
+
+static int all_end_at_once(void)
+{
+    for (int i = 1; i < runtime_numcpu(); i++)
+        go(end_at_once, NULL);
+    end_at_once(NULL);
+    return 0;
+}
+
+static void panic_at_once(void *unused)
+{
+    (void)unused;
+    atomic_fetch_add(&ready_to_end, 1);
+    while (atomic_load(&ready_to_end) < runtime_numcpu())
+        continue;
+    runtime_panic("all at once");
+}
+
+static int all_panic_at_once(void)
+{
+    for (int i = 1; i < runtime_numcpu(); i++)
+        go(panic_at_once, NULL);
+    panic_at_once(NULL);
+    return 0;
+}
+
+/* ---- panics ---- */
+
+static __attribute__((noinline)) void innermost(int n)
+{
+    if (n == 3)
+        runtime_panic("the number is %d", n);
+    printf("not %d\n", n);
+}
+
+static __attribute__((noinline)) void middle(int n)
+{
+    innermost(n);
+    printf("back\n");
+}
+
+static void worker(void *n)
+{
+    middle((int)(intptr_t)n);
+}
+
+static int panic_in_a_goroutine(void)
+{
+    printf("said before");
+    fflush(stdout);
+    go_with(&(struct go_attr){.name = "the worker"}, worker, (void *)3);
+    time_sleep(HOUR);
+    return 0;
+}
+
+static void panic_second(void *unused)
+{
+    (void)unused;
+    runtime_panic("second");
+}
+
+static int panic_in_a_deferred_call(void)
+{
+    runtime_defer(panic_second, NULL);
+    runtime_panic("first");
+}
+
+/* ---- faults ---- */
+
+static __attribute__((noinline)) int look_at(volatile int *p)
+{
+    return *p + 1;
+}
+
+static void look_nowhere(void *unused)
+{
+    (void)unused;
+    printf("%d\n", look_at((volatile int *)16));
+}
+
+static int fault_in_a_goroutine(void)
+{
+    go(look_nowhere, NULL);
+    time_sleep(HOUR);
+    return 0;
+}
+
+static int fault_in_main(void)
+{
+    return look_at(NULL);
+}
+
+static void call_nothing(void *fn)
+{
+    ((void (*)(void))fn)();
+    printf("back\n");
+}
+
+static int call_null(void)
+{
+    go(call_nothing, NULL);
+    time_sleep(HOUR);
+    return 0;
+}
+
+static volatile long bottom = -1; /* of the recursion, never reached */
+
+static __attribute__((noinline)) long recurse(long n)
+{
+    volatile char pad[64];
+    pad[0] = (char)n;
+    return n == bottom ? n : recurse(n + 1) + pad[0];
+}
+
+static void recurse_for_ever(void *unused)
+{
+    (void)unused;
+    printf("%ld\n", recurse(0));
+}
+
+static void never(void *unused)
+{
+    (void)unused;
+    runtime_recover(NULL, 0);
+    printf("a deferred call ran\n");
+}
+
+static void recurse_and_defer(void *unused)
+{
+    runtime_defer(never, NULL);
+    recurse_for_ever(unused);
+}
+
+static int overflow_in_a_goroutine(void)
+{
+    go(recurse_and_defer, NULL);
+    time_sleep(HOUR);
+    return 0;
+}
+
+static int overflow_in_main(void)
+{
+    recurse_for_ever(NULL);
+    return 0;
+}
+
+static void big_frame(void *unused)
+{
+    (void)unused;
+    volatile char frame[200000];
+    for (size_t i = sizeof frame; i-- > 0;)
+        frame[i] = 1;
+    printf("%d\n", frame[100]);
+}
+
+/* A frame larger than the whole stack, touched from the top down. */
+static int overflow_by_a_big_frame(void)
+{
+    go(big_frame, NULL);
+    time_sleep(HOUR);
+    return 0;
+}
+
+/* ---- deadlocks ---- */
+
+static mutex locked;
+static waitgroup never_done;
+
+static void lock_it(void *unused)
+{
+    (void)unused;
+    mutex_lock(&locked);
+}
+
+static void wait_for_it(void *unused)
+{
+    (void)unused;
+    waitgroup_wait(&never_done);
+}
+
+static int deadlock(void)
+{
+    mutex_lock(&locked);
+    waitgroup_add(&never_done, 1);
+    go_with(&(struct go_attr){.name = "locker"}, lock_it, NULL);
+    go(wait_for_it, NULL);
+    time_sleep(MILLISECOND);
+    mutex_lock(&locked);
+    return 0;
+}
+
+/* Alone, at once. */
+static int deadlock_of_main(void)
+{
+    waitgroup_add(&never_done, 1);
+    waitgroup_wait(&never_done);
+    return 0;
+}
+
+/* A sleeper keeps it from being one; it is one when it has gone. */
+static void sleep_and_say(void *unused)
+{
+    (void)unused;
+    time_sleep(50 * MILLISECOND);
+    printf("the sleeper woke\n");
+}
+
+static int deadlock_after_a_sleeper(void)
+{
+    go(sleep_and_say, NULL);
+    mutex_lock(&locked);
+    mutex_lock(&locked);
+    return 0;
+}
+
+static void say_later(void *text)
+{
+    time_sleep(5 * MILLISECOND);
+    for (int i = 0; i < 10; i++)
+        runtime_gosched();
+    say(text);
+}
+
+static int main_goes(void)
+{
+    atexit(at_the_end);
+    runtime_defer(say, "main's defer");
+    for (int i = 0; i < 5; i++)
+        go(say_later, "another one");
+    runtime_goexit();
+}
+
+static int main_goes_and_another_is_stuck(void)
+{
+    mutex_lock(&locked);
+    go(lock_it, NULL);
+    runtime_goexit();
+}
+
+static int unlock_unlocked(void)
+{
+    runtime_defer(never, NULL);
+    mutex_lock(&locked);
+    mutex_unlock(&locked);
+    mutex_unlock(&locked);
+    return 0;
+}
+
+static int negative_waitgroup(void)
+{
+    waitgroup_add(&never_done, 1);
+    waitgroup_add(&never_done, -2);
+    return 0;
+}
+
+static int bad_check(void)
+{
+    CHECK_EQ(1 + 1, 3);
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*fn)(void);
+} ends[] = {
+#define END(fn) \
+    {           \
+#fn, fn \
+    }
+    END(return_7),
+    END(exit_from_a_goroutine),
+    END(recovered_in_main),
+    END(abandon),
+    END(end_by_abort),
+    END(all_end_at_once),
+    END(all_panic_at_once),
+    END(panic_in_a_goroutine),
+    END(panic_in_a_deferred_call),
+    END(fault_in_a_goroutine),
+    END(fault_in_main),
+    END(call_null),
+    END(overflow_in_a_goroutine),
+    END(overflow_in_main),
+    END(overflow_by_a_big_frame),
+    END(deadlock),
+    END(deadlock_of_main),
+    END(deadlock_after_a_sleeper),
+    END(main_goes),
+    END(main_goes_and_another_is_stuck),
+    END(unlock_unlocked),
+    END(negative_waitgroup),
+    END(bad_check),
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (argc == 2 && strcmp(argv[1], ends[i].name) == 0)
+            return ends[i].fn();
+    printf("no such end\n");
+    return 99;
+}
