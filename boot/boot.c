@@ -199,5 +199,7 @@ void boot_later(struct arch_hart *hart)
     /* order: acquire pairs with the release in boot_scheduler. */
     for (unsigned n = 0; !atomic_load_explicit(&go_ahead, memory_order_acquire); n++)
         arch_relax(n);
+    if (m->id >= sched.n_m || sched.m[m->id] != m)
+        arch_halt(); /* we came too late and were left out */
     sched_start(m);
 }

@@ -12,10 +12,11 @@
  *   - wait a while, then print anyway: slow, and torn;
  *   - what we do: who does not get the line at once leaves his text in `late`, a ring, and goes.
  *     The holder writes it after his own piece. console_post does so, and kprintf uses it.
- * So a handler never waits for the line, and what it says is neither torn nor lost. A kernel line
- * is short (22 ms for 256 bytes at 115200 baud), so post masks interrupts while it writes and can
- * be called by a goroutine that might otherwise be preempted with the line held. console_write's
- * callers keep preemption off themselves.
+ * So a handler never waits for the line, and what it says is not torn. A kernel line is short (22 ms
+ * for 256 bytes at 115200 baud), so post masks interrupts while it writes and can be called by a
+ * goroutine that might otherwise be preempted with the line held. If others flood the line
+ * meanwhile, it may write a ring full for them, then it lets interrupts in before the next. The
+ * callers of console_write keep preemption off themselves.
  *
  * The hand-off has the one race that all such schemes have, and the usual cure:
  *
@@ -245,16 +246,25 @@ static void late_write(void)
         report_lost(lost);
 }
 
-/* Gives the line up; the end of hart B in the essay. */
-static void line_release(void)
+/*
+ * Gives the line up; the end of hart B in the essay. irq: what arch_irq_restore takes, to let
+ * interrupts in between two rounds, when we hold nothing; NULL: the caller has not masked them.
+ */
+static void line_release(const uintptr_t *irq)
 {
     for (;;) {
         late_write();
         spin_unlock(&line);
-        /* order: B's step 2, pairs with the fence in console_post. */
+        /* order: B's step 2, pairs with the fence in post_once. */
         atomic_thread_fence(memory_order_seq_cst);
         /* relaxed: the fence orders it; a wrong "empty" means that A's try comes after our unlock. */
-        if (!atomic_load_explicit(&late_used, memory_order_relaxed) || !spin_try_lock(&line))
+        if (!atomic_load_explicit(&late_used, memory_order_relaxed))
+            return;
+        if (irq) {
+            arch_irq_restore(*irq);
+            arch_irq_save();
+        }
+        if (!spin_try_lock(&line))
             return;
     }
 }
@@ -267,16 +277,16 @@ void console_write(enum console_stream to, const char *s, size_t n)
     }
     spin_lock(&line);
     put_text(to, s, n);
-    line_release();
+    line_release(NULL);
 }
 
 /* Interrupts masked. false: the line is taken, and late has `limit` bytes or would have more. */
-static bool post_once(const char *s, size_t n, uint32_t limit)
+static bool post_once(const char *s, size_t n, uint32_t limit, const uintptr_t *irq)
 {
     if (spin_try_lock(&line)) {
         late_write(); /* first what came first */
         put_text(CONSOLE_ERR, s, n);
-        line_release();
+        line_release(irq);
         return true;
     }
     if (!late_put(s, n, limit))
@@ -284,7 +294,7 @@ static bool post_once(const char *s, size_t n, uint32_t limit)
     /* order: A's step 2, pairs with the fence in line_release. */
     atomic_thread_fence(memory_order_seq_cst);
     if (spin_try_lock(&line))
-        line_release();
+        line_release(irq);
     return true;
 }
 
@@ -298,7 +308,7 @@ void console_post(const char *s, size_t n)
     bool masked = arch_irq_save() == irq; /* the second one returns what "masked" looks like */
     uint32_t limit = masked ? LATE_BYTES : LATE_BYTES - LATE_RESERVE;
 
-    for (unsigned i = 0; !post_once(s, n, limit); i++) {
+    for (unsigned i = 0; !post_once(s, n, limit, &irq); i++) {
         if (masked) {
             /* relaxed: a count for people. */
             atomic_fetch_add_explicit(&late_lost, (uint32_t)n, memory_order_relaxed);
@@ -337,7 +347,7 @@ void console_solo(bool on)
 void console_let_go(void)
 {
     if (!alone())
-        line_release();
+        line_release(NULL);
 }
 
 int console_getc(void)
@@ -382,7 +392,7 @@ void console_exit_record(int status)
     while (!driver->idle(&port) && arch_ticks() - begin < wait_limit())
         arch_relax(0);
     if (lock)
-        line_release();
+        line_release(NULL);
 }
 
 /* ---- Boot */

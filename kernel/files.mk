@@ -7,8 +7,18 @@ SRCS += kernel/print.c
 SRCS += kernel/format.c
 SRCS += kernel/clock.c
 SRCS += kernel/irq.c
-# Other engineers' files, each as soon as it exists.
-SRCS += $(wildcard $(addprefix kernel/,machine.c machine_console.c machine_hart.c machine_irq.c tree.c page.c vm.c stack.c libc.c trap.c power.c panic.c symbols.c))
+SRCS += kernel/machine.c
+SRCS += kernel/machine_console.c
+SRCS += kernel/machine_hart.c
+SRCS += kernel/machine_irq.c
+SRCS += kernel/tree.c
+SRCS += kernel/page.c
+SRCS += kernel/vm.c
+SRCS += kernel/stack.c
+SRCS += kernel/libc.c
+SRCS += kernel/trap.c
+SRCS += kernel/power.c
+SRCS += kernel/symbols.c
 
 ifeq ($(ARCH),riscv)
 SRCS += kernel/irq_riscv.c

@@ -21,6 +21,7 @@
 #define GICD_SGIR      0xf00
 #define GICC_CTLR      0x00
 #define GICC_PMR       0x04
+#define GICC_BPR       0x08
 #define GICC_IAR       0x0c
 #define GICC_EOIR      0x10
 
@@ -65,6 +66,7 @@ static void init_hart(unsigned hart)
         .word = (uint64_t)mask[hart] << SGIR_TARGET_SHIFT | GIC_IPI,
     };
     mmio_write32(cpu + GICC_PMR, GIC_PRIORITY_MASK);
+    mmio_write32(cpu + GICC_BPR, 0); /* every priority bit that is there counts as urgency */
     mmio_write32(cpu + GICC_CTLR, CTLR_ENABLE);
 }
 

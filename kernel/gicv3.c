@@ -21,6 +21,7 @@
 #define ICC_SGI1R_EL1   "s3_0_c12_c11_5"
 #define ICC_IAR1_EL1    "s3_0_c12_c12_0"
 #define ICC_EOIR1_EL1   "s3_0_c12_c12_1"
+#define ICC_BPR1_EL1    "s3_0_c12_c12_3"
 #define ICC_CTLR_EL1    "s3_0_c12_c12_4"
 #define ICC_SRE_EL1     "s3_0_c12_c12_5"
 #define ICC_IGRPEN1_EL1 "s3_0_c12_c12_7"
@@ -168,6 +169,7 @@ static void init_hart(unsigned hart)
     write_icc(ICC_SRE_EL1, SRE_ENABLE);
     __asm__ volatile("isb"); /* the other registers exist from here on */
     write_icc(ICC_PMR_EL1, PMR_ALL);
+    write_icc(ICC_BPR1_EL1, 0); /* every priority bit that is there counts as urgency */
     write_icc(ICC_CTLR_EL1, 0); /* one EOI drops the priority and ends the interrupt */
     write_icc(ICC_IGRPEN1_EL1, 1);
     __asm__ volatile("isb");

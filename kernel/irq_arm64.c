@@ -6,6 +6,11 @@
  * Timer and IPIs arrive as any other interrupt does, with a number that tells. They are ended (EOI)
  * inside claim: an SGI is gone with its acknowledgement; the timer's line stays up until the
  * timer is re-armed, which trap.c's handler does before interrupts are let through again.
+ *
+ * Both are more urgent than devices. While a device's handler runs, its interrupt is active, and
+ * the GIC keeps back all that is not more urgent; then a wfi in the handler (a wait for a lock is
+ * one) would not end when the timer fires: to be masked by the core is one thing, not to be sent to
+ * it another. Nothing nests all the same: handlers run with interrupts masked.
  */
 #include "arch/arch.h"
 #include "kernel/irq_arm64.h"
@@ -19,7 +24,7 @@ unsigned gic_init_spis(uintptr_t dist)
     for (unsigned irq = GIC_SPI; irq < n; irq += 32)
         mmio_write32(dist + GIC_CLEAR_ENABLE + irq / 8, UINT32_MAX);
     for (unsigned irq = GIC_SPI; irq < n; irq += 4)
-        mmio_write32(dist + GIC_PRIORITIES + irq, GIC_PRIORITY_ALL4);
+        mmio_write32(dist + GIC_PRIORITIES + irq, GIC_PRIORITY_DEVICES);
     return n < GIC_SPECIAL ? n : GIC_SPECIAL;
 }
 
@@ -37,7 +42,7 @@ void gic_init_private(uintptr_t frame, uint32_t timer_irq)
 {
     mmio_write32(frame + GIC_CLEAR_ENABLE, UINT32_MAX);
     for (unsigned irq = 0; irq < GIC_SPI; irq += 4)
-        mmio_write32(frame + GIC_PRIORITIES + irq, GIC_PRIORITY_ALL4);
+        mmio_write32(frame + GIC_PRIORITIES + irq, GIC_PRIORITY_OWN);
     gic_line_enable(frame, GIC_IPI);
     if (timer_irq >= GIC_PPI && timer_irq < GIC_SPI)
         gic_line_enable(frame, timer_irq);

@@ -13,10 +13,11 @@ extern const struct irq_chip gicv2_chip, gicv3_chip;
 #define GIC_SPI     32
 #define GIC_SPECIAL 1020 /* from here on: nothing was pending, or not for us */
 
-/* A priority more urgent than GIC_PRIORITY_MASK, the same for all lines. */
-#define GIC_PRIORITY      0xa0
-#define GIC_PRIORITY_ALL4 0xa0a0a0a0u
-#define GIC_PRIORITY_MASK 0xf0
+/* Priorities of devices and of a core's own lines, four bytes alike; smaller is more urgent. All are
+ * below the mask. */
+#define GIC_PRIORITY_DEVICES 0xa0a0a0a0u
+#define GIC_PRIORITY_OWN     0x40404040u
+#define GIC_PRIORITY_MASK    0xf0
 
 /* Registers of v2's distributor, v3's distributor and v3's redistributor alike. */
 #define GIC_GROUP        0x080 /* one bit a line */

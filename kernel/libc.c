@@ -3,8 +3,9 @@
  *
  * malloc's heap is the window VM_HEAP: pages are mapped behind the break as it moves, so the heap
  * takes from memory what it uses and no more, and never runs into anything. newlib calls _sbrk
- * under its malloc lock. exit, write and read belong to sched/libc.c.
+ * under its malloc lock, by way of sched/libc.c. exit, write and read belong to sched/libc.c.
  */
+#include "kernel/heap.h"
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,7 +17,6 @@
 #include "kernel/page.h"
 #include "kernel/vm.h"
 
-void *_sbrk(ptrdiff_t n);
 int _close(int fd);
 int _fstat(int fd, struct stat *st);
 int _isatty(int fd);
@@ -53,7 +53,7 @@ static bool map_up_to(uintptr_t to)
     return true;
 }
 
-void *_sbrk(ptrdiff_t n)
+void *heap_sbrk(ptrdiff_t n)
 {
     uintptr_t was = brk_now, to = was + (uintptr_t)n;
     if (n > 0 && (to < was || to > VM_HEAP + VM_HEAP_SIZE || !map_up_to(to))) {

@@ -2,8 +2,9 @@
  * spin: the ticket spinlock of the kernel and the scheduler.
  *
  * Fair by construction (trap 20): harts are served in the order they took a ticket. Taken with
- * preemption off or on a scheduler stack, never by an interrupt handler (trap 23), so the holder
- * always goes on running and no interrupt needs masking. try takes a ticket only if it would be
+ * preemption off or on a scheduler stack, so the holder always goes on running. The scheduler's are
+ * never taken by an interrupt handler (trap 23) and need no masking; the few that are (console,
+ * irq, pages and stacks in a growth fault) say so where they are. try takes a ticket only if it would be
  * served at once: a compare-and-swap of next against serving (trap 21).
  */
 #pragma once

@@ -12,6 +12,7 @@
 #include "kernel/console.h"
 #include "kernel/irq.h"
 #include "kernel/power.h"
+#include "kernel/vm.h"
 
 void trap_timer(struct arch_hart *hart, struct arch_frame *f)
 {
@@ -37,11 +38,26 @@ void trap_external(struct arch_hart *hart, struct arch_frame *f)
     }
 }
 
+/*
+ * A page of malloc's heap that another hart has mapped just now: this hart may remember, or have
+ * looked up too early, that there was none. All of the heap may be read and written, so if there
+ * is a page now the access will succeed.
+ */
+static bool heap_mapped_late(uintptr_t addr)
+{
+    if (addr < VM_HEAP || addr >= VM_HEAP + VM_HEAP_SIZE || vm_lookup(addr) == NULL)
+        return false;
+    arch_tlb_fence(addr);
+    return true;
+}
+
 void trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fault kind, uintptr_t addr)
 {
     enum stack_fault stack = STACK_NOT_MINE;
     if (kind == FAULT_ACCESS && addr != arch_frame_pc(f))
         stack = stack_fault(addr, arch_frame_sp(f));
+    if (kind == FAULT_ACCESS && heap_mapped_late(addr))
+        return;
     if (stack != STACK_GREW)
         sched_trap_fault(hart, f, kind, addr, stack);
 }

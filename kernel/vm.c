@@ -87,7 +87,7 @@ static inline entry *table_of(arch_pte e)
 
 static inline arch_pte entry_load(entry *e)
 {
-    /* O1: pairs with entry_fill's release. */
+    /* O14: pairs with entry_fill's release. */
     return atomic_load_explicit(e, memory_order_acquire);
 }
 
@@ -95,9 +95,11 @@ static inline arch_pte entry_load(entry *e)
 static inline bool entry_fill(entry *e, arch_pte value, arch_pte *seen)
 {
     *seen = 0;
-    /* O1: release, pairs with entry_load; acquire, for a failure: we are about to use the table of
+    /* O14: release, pairs with entry_load; acquire, for a failure: we are about to use the table of
      * whoever was faster. */
-    return atomic_compare_exchange_strong_explicit(e, seen, value, memory_order_acq_rel,
+    atomic_thread_fence(
+        memory_order_release); /* O14: GCC 12 loses it on RISC-V as part of the swap */
+    return atomic_compare_exchange_strong_explicit(e, seen, value, memory_order_acquire,
                                                    memory_order_acquire);
 }
 

@@ -24,19 +24,45 @@
 #endif
 
 #if defined(__riscv)
-/* No load-acquire, store-release instructions: fences, as the manual's table A.6 has them. */
-#define load_acquire(at)                           \
-    __extension__({                                \
-        plain_type_(at) seen_ = load_relaxed(at);  \
-        atomic_thread_fence(memory_order_acquire); \
-        seen_;                                     \
+/*
+ * No load-acquire and store-release instructions: fences, as table A.6 of the manual has them. GCC
+ * before 14 fences devices too, and a compare-and-swap whose failure needs no order loses its
+ * release altogether; so both are spelled out.
+ */
+#define fence_(before, after) __asm__ volatile("fence " before ", " after ::: "memory")
+#define load_acquire(at)                          \
+    __extension__({                               \
+        plain_type_(at) seen_ = load_relaxed(at); \
+        fence_("r", "rw");                        \
+        seen_;                                    \
     })
-#define store_release(at, value)                   \
-    do {                                           \
-        atomic_thread_fence(memory_order_release); \
-        store_relaxed(at, value);                  \
+#define store_release(at, value)  \
+    do {                          \
+        fence_("rw", "w");        \
+        store_relaxed(at, value); \
     } while (0)
+/* The full fence of the store-buffering races: stores before it, loads after it. */
+#define fence_full() fence_("rw", "rw")
+#define cas_release(at, seen, value)                                                   \
+    __extension__({                                                                    \
+        fence_("rw", "w");                                                             \
+        atomic_compare_exchange_strong_explicit(at, seen, value, memory_order_relaxed, \
+                                                memory_order_relaxed);                 \
+    })
+#define cas_acq_rel(at, seen, value)                                                   \
+    __extension__({                                                                    \
+        fence_("rw", "w");                                                             \
+        atomic_compare_exchange_strong_explicit(at, seen, value, memory_order_acquire, \
+                                                memory_order_acquire);                 \
+    })
 #else
 #define load_acquire(at)         atomic_load_explicit(at, memory_order_acquire)
 #define store_release(at, value) atomic_store_explicit(at, value, memory_order_release)
+#define fence_full()             atomic_thread_fence(memory_order_seq_cst)
+#define cas_release(at, seen, value)                                               \
+    atomic_compare_exchange_strong_explicit(at, seen, value, memory_order_release, \
+                                            memory_order_relaxed)
+#define cas_acq_rel(at, seen, value)                                               \
+    atomic_compare_exchange_strong_explicit(at, seen, value, memory_order_acq_rel, \
+                                            memory_order_acquire)
 #endif

@@ -40,7 +40,7 @@
 #define RUNNEXT_GRACE_NS 3000
 
 /* How long a hart that ends the run waits for the others to stop, ns. */
-#define HALT_WAIT_NS 20000000
+#define HALT_WAIT_NS 100000000
 
 /* Stacks of a hart: scheduler and traps, bytes. */
 #define SCHED_STACK_SIZE ((size_t)16 << 10)

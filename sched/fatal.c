@@ -7,12 +7,14 @@
  * be among the stopped (trap 31). A hart that stops notes its trap frame, so that tracebacks can
  * show what it was doing. Two that end the run at once: the second just stops.
  */
+#include "sched/atomic.h"
 #include "sched/fatal.h"
 #include "kernel/clock.h"
 #include "kernel/console.h"
 #include "kernel/irq.h"
 #include "kernel/power.h"
 #include "sched/traceback.h"
+#include "sched/freeze.h"
 
 static _Noreturn void halt_here(struct m *m, struct arch_frame *f)
 {
@@ -43,15 +45,14 @@ static bool others_halted(struct m *self)
 
 void fatal_begin(void)
 {
+    stack_reserve();
     /* For good: an interrupt meant for us before, or our own of arch_relax, would halt us too. */
     arch_irq_disable();
     struct m *self = g_self()->m;
     g_self()->preempt_off++;
     struct m *nobody = NULL;
     /* order: acq_rel: one claims; the others read our stores if they look for why. relaxed: lost. */
-    if (!atomic_compare_exchange_strong_explicit(&sched.halting, &nobody, self,
-                                                 memory_order_acq_rel, memory_order_relaxed) &&
-        nobody != self)
+    if (!cas_acq_rel(&sched.halting, &nobody, self) && nobody != self)
         halt_here(self, NULL);
     for (uint32_t i = 0; i < sched.n_m; i++)
         if (sched.m[i] != self)

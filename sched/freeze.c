@@ -54,9 +54,22 @@ static void wait_until(struct m *self, bool frozen)
     }
 }
 
+/*
+ * A hart that stands still may hold the locks that the growth of a stack takes. So whoever makes
+ * it stand still must not need another page of stack until it goes on.
+ */
+#define RESERVE ((uintptr_t)12 << 10)
+void stack_reserve(void)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), lo = g_self()->stack.lo;
+    for (uintptr_t down = 4096; down <= RESERVE && here - down >= lo; down += 4096)
+        (void)*(volatile char *)(here - down);
+}
+
 void freeze_begin(void)
 {
     struct m *self = g_self()->m;
+    stack_reserve();
     for (unsigned n = 0; !spin_try_lock(&freeze_lock); n++)
         arch_relax(n);
     /* order: release pairs with H1. */

@@ -12,5 +12,7 @@
  */
 void freeze_begin(void);
 void freeze_end(void);
+/* Makes sure of the stack that printing a traceback takes: before other harts are stopped. */
+void stack_reserve(void);
 /* The interrupt handler's part. */
 void freeze_check(struct m *m, struct arch_frame *f);

@@ -44,7 +44,7 @@ enum g_status {
     G_DEAD = 6,
 };
 
-/* Why a G waits; tracebacks print the names (sched/wait.c) in Go's words. */
+/* Why a G waits; tracebacks print the names in Go's words. */
 enum wait_reason {
     WAIT_NONE,
     WAIT_SLEEP,
@@ -194,6 +194,7 @@ struct m {
     bool spinning;    /* it searches, and is counted in sched.spinning */
     int64_t armed;    /* when this hart's timer will fire; CLOCK_NEVER */
     uint64_t ipis_sent, idle_ns;
+    int64_t idle_since; /* asleep since; 0: it is not */
     uint64_t ipis_received;
     uint64_t soft_irqs, timer_irqs; /* interrupts, spurious ones too; its handler's */
 

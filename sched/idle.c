@@ -37,6 +37,7 @@
  * comparator. Whoever takes the P over arms its own. So an idle P's timers are watched always, and
  * nobody ticks.
  */
+#include "sched/atomic.h"
 #include "sched/idle.h"
 #include "kernel/clock.h"
 #include "kernel/irq.h"
@@ -137,7 +138,7 @@ void wake_idle_slow(void)
         }
         /* O3: seq_cst: the claim is back before the question is asked again. */
         atomic_fetch_sub_explicit(&sched.spinning, 1, memory_order_seq_cst);
-        atomic_thread_fence(memory_order_seq_cst); /* O3: S2 again */
+        fence_full(); /* O3: S2 again */
         /* relaxed: ordered by the fence. */
         if (atomic_load_explicit(&sched.idle_p, memory_order_relaxed) == 0)
             return;
@@ -147,7 +148,7 @@ void wake_idle_slow(void)
 void wake_p(struct p *p)
 {
     /* O3: as in wake_idle, with p's pinbox for the queue and p's bit for the idle set. */
-    atomic_thread_fence(memory_order_seq_cst);
+    fence_full();
     /* relaxed: ordered by the fence. */
     if ((atomic_load_explicit(&sched.idle_p, memory_order_relaxed) & bit(p->id)) == 0)
         return;
@@ -255,6 +256,7 @@ static void check_deadlock(void)
 static void sleep_until_woken(struct m *m)
 {
     int64_t since = clock_ns();
+    m->idle_since = since;
     if (m->last_p != NULL)
         timers_arm(m, m->last_p);
     arch_irq_disable();
@@ -282,6 +284,7 @@ static void sleep_until_woken(struct m *m)
         arch_irq_enable();
         arch_irq_disable();
     }
+    m->idle_since = 0;
     m->idle_ns += (uint64_t)(clock_ns() - since);
 }
 
@@ -298,8 +301,8 @@ void idle_sleep(struct m *m)
     give_up_p_locked(m); /* W1 */
     spin_unlock(&sched.lock);
     if (m->spinning)
-        spin_stop(m);                          /* W2 */
-    atomic_thread_fence(memory_order_seq_cst); /* O3: W3, pairs with the fence in wake_idle */
+        spin_stop(m); /* W2 */
+    fence_full();     /* O3: W3, pairs with the fence in wake_idle */
     if (work_in_sight(p)) {
         if (wake_self(m))
             return;

@@ -2,6 +2,7 @@
  * idle: a hart that has found nothing, and who wakes it. See idle.c for the protocol.
  */
 #pragma once
+#include "sched/atomic.h"
 #include "sched/gmp.h"
 
 /* After work was published: wakes an idle hart unless one is searching. Preemption off. */
@@ -13,7 +14,7 @@ static inline void wake_idle(void)
      * the fence in idle_sleep between "I am idle" and its last look at the queues: one of the two
      * sees the other (trap 3).
      */
-    atomic_thread_fence(memory_order_seq_cst);
+    fence_full();
     /* relaxed: ordered by the fence. */
     if (__builtin_expect(atomic_load_explicit(&sched.idle_p, memory_order_relaxed) != 0, 0))
         wake_idle_slow();

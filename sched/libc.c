@@ -27,11 +27,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "kernel/console.h"
+#include "kernel/heap.h"
 #include "sched/fatal.h"
 #include "sched/proc.h"
 
 int _read(int fd, char *buf, int n);
 int _write(int fd, const char *buf, int n);
+void *_sbrk(ptrdiff_t n);
 
 /* ---- state ---- */
 
@@ -199,6 +201,14 @@ int _write(int fd, const char *buf, int n)
     console_write(fd == STDOUT_FILENO ? CONSOLE_OUT : CONSOLE_ERR, buf, (size_t)n);
     preempt_on();
     return n;
+}
+
+void *_sbrk(ptrdiff_t n)
+{
+    preempt_off();
+    void *at = heap_sbrk(n);
+    preempt_on();
+    return at;
 }
 
 void _exit(int status)

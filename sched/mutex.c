@@ -17,6 +17,7 @@
  */
 #include <pinion/sync.h>
 #include "kernel/clock.h"
+#include "sched/atomic.h"
 #include "sched/fatal.h"
 #include "sched/lot.h"
 #include "sched/proc.h"
@@ -95,8 +96,7 @@ static bool leave_to_woken(mutex *m, uint32_t s)
 {
     return (s & (LOCKED | WOKEN)) == (LOCKED | WOKEN) &&
            /* order: release pairs with take. relaxed: on failure the slow way looks anew. */
-           atomic_compare_exchange_strong_explicit(&m->state_, &s, s & ~LOCKED,
-                                                   memory_order_release, memory_order_relaxed);
+           cas_release(&m->state_, &s, s & ~LOCKED);
 }
 
 void mutex_unlock_slow_(mutex *m, uint32_t s)

@@ -372,6 +372,7 @@ static void yield_commit(void *arg, struct arch_hart *hart)
 {
     struct m *m = (struct m *)hart;
     enqueue_tail(m->p, arg);
+    wake_idle(); /* it may not be the ring that is served next */
     sched_next(m);
 }
 
@@ -404,8 +405,10 @@ static __attribute__((noinline)) void gosched_slow(struct p *p)
 HOT void runtime_gosched(void)
 {
     struct g *g = g_self();
-    g->status = G_RUNNABLE;
     g->preempt_off = 1;
+    g->status = G_RUNNABLE;
+    atomic_signal_fence(
+        memory_order_seq_cst); /* order: for interrupts on this hart: m from here on */
     struct m *m = g->m;
     struct p *p = m->p;
     /* O2: acquire pairs with takers' release of head: the slot at tail is free to write. */

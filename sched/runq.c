@@ -72,8 +72,7 @@ static bool runq_overflow(struct p *p, struct g *g)
         /* relaxed: own stores. */
         batch[i] = g_of(load_relaxed(&q->slot[(h + i) % RUNQ_SIZE]));
     /* O2: release as in runq_get. relaxed: a failure took nothing. */
-    if (!atomic_compare_exchange_strong_explicit(&q->ring.head, &h, h + n, memory_order_release,
-                                                 memory_order_relaxed))
+    if (!cas_release(&q->ring.head, &h, h + n))
         return false;
     batch[n] = g;
     for (uint32_t i = 0; i < n; i++)
@@ -111,8 +110,7 @@ static uint32_t runq_grab(struct runq *mine, uint32_t at, struct runq *victim)
         }
         /* O2: release: the copies are made before the owner may reuse the slots; acquire is had
          * at T1 and T2. relaxed: a failure starts over. */
-        if (atomic_compare_exchange_strong_explicit(&victim->ring.head, &h, h + n,
-                                                    memory_order_release, memory_order_relaxed))
+        if (cas_release(&victim->ring.head, &h, h + n))
             return n;
     }
 }
@@ -148,6 +146,7 @@ struct g *runq_steal(struct p *mine, struct p *victim, bool runnext, uint32_t *n
     struct runq *q = &mine->runq;
     /* relaxed: the owner's own. */
     uint32_t t = load_relaxed(&q->ring.tail);
+    (void)load_acquire(&q->ring.head); /* O2: our slots are free to write, as in runq_put */
     *n = runq_grab(q, t, &victim->runq);
     if (*n == 0) {
         struct g *g = runnext ? runnext_steal(victim) : NULL;
@@ -169,8 +168,7 @@ void inbox_put(struct p *p, struct g *_Atomic *box, struct g *g)
     do {
         g->link = top;
         /* O4: release pairs with inbox_take's acquire: g's fields and link. relaxed: try again. */
-    } while (!atomic_compare_exchange_weak_explicit(box, &top, g, memory_order_release,
-                                                    memory_order_relaxed));
+    } while (!cas_release(box, &top, g));
     /* O4: release: the bit is set after the push, so an owner that clears the bit (acquire) and
      * then takes the inbox takes this push. */
     atomic_fetch_or_explicit(&p->attention, ATTN_INBOX, memory_order_release);

@@ -65,8 +65,7 @@ static inline struct g *runq_get(struct runq *q)
         struct g *g = g_of(load_relaxed(runq_slot(q, h)));
         /* O2: release: our read of the slot is done before a later owner of this P, which acquires
          * head in runq_put, may write it. relaxed: on failure only the number matters. */
-        if (atomic_compare_exchange_weak_explicit(&q->ring.head, &h, h + 1, memory_order_release,
-                                                  memory_order_relaxed))
+        if (cas_release(&q->ring.head, &h, h + 1))
             return g;
     }
 }
@@ -96,9 +95,9 @@ static inline struct g *runq_take_next(struct runq *q)
     /* relaxed: mostly empty, then no exchange is needed; it is our own slot to fill. */
     if (load_relaxed(&q->next) == NULL)
         return NULL;
-    /* relaxed: the owner put it there itself, or took the P over by an acquire; a thief only ever
-     * empties it. */
-    return atomic_exchange_explicit(&q->next, NULL, memory_order_relaxed);
+    /* order: release pairs with the acquire of next in runq_empty: who sees it empty sees what we put
+     * at the tail before, so the queue never looks empty while a goroutine yields to its runnext. */
+    return atomic_exchange_explicit(&q->next, NULL, memory_order_release);
 }
 
 /*

@@ -6,7 +6,15 @@
  */
 #include <pinion/runtime.h>
 #include <string.h>
+#include "kernel/clock.h"
 #include "sched/proc.h"
+
+/* The sleep that a hart is in. */
+static uint64_t idle_now(const struct m *m)
+{
+    int64_t since = *(const volatile int64_t *)&m->idle_since, now = clock_ns();
+    return since != 0 && now > since ? (uint64_t)(now - since) : 0;
+}
 
 static void add_p(struct runtime_sched_stats *s, uint32_t i)
 {
@@ -22,7 +30,7 @@ static void add_p(struct runtime_sched_stats *s, uint32_t i)
     s->wakeups += p->count.wakeups;
     s->parks += p->count.parks;
     s->global_gets += p->count.global_gets;
-    s->idle_ns += m->idle_ns;
+    s->idle_ns += m->idle_ns + idle_now(m);
     s->timer_fires += p->count.timer_fires;
 }
 

@@ -9,6 +9,7 @@
  */
 #include <pinion/sync.h>
 #include <pinion/go.h>
+#include "sched/atomic.h"
 #include "sched/g.h"
 #include "sched/lot.h"
 #include "sched/proc.h"
@@ -20,8 +21,7 @@ void waitgroup_add_slow_(waitgroup *wg, uint64_t state)
     struct bucket *b = lot_lock(wg);
     /* order: acq_rel: what every done() published is passed on to those woken. relaxed: again. A
      * waiter may join until the bucket is locked, so the number may still differ. */
-    while (!atomic_compare_exchange_weak_explicit(&wg->state_, &state, 0, memory_order_acq_rel,
-                                                  memory_order_relaxed))
+    while (!cas_acq_rel(&wg->state_, &state, 0))
         if ((state >> 32) != 0) {
             lot_unlock(b);
             runtime_panic("sync: WaitGroup misuse: Add called concurrently with Wait");

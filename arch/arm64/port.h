@@ -87,7 +87,8 @@ static inline void arch_context_init(struct arch_context *ctx, uintptr_t sp, voi
  */
 static inline void arch_irq_enable(void)
 {
-    __asm__ volatile("msr daifclr, #2" ::: "memory");
+    /* isb: what is pending is taken here, even if the mask is closed again at once. */
+    __asm__ volatile("msr daifclr, #2\n\tisb" ::: "memory");
 }
 
 static inline void arch_irq_disable(void)

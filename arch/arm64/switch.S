@@ -85,13 +85,13 @@ FUNC(arch_yield)
     add  x12, x2, #ARCH_RING_TAIL
     stlr w4, [x12]
     /*
-     * O2: acquire, since the goroutine taken may have been saved by another hart; release, since
-     * a thief that sees the new head may not see our reads of the slot come later. A failing stlxr
+     * O2: release: who sees the new head sees our read of the slot done, and the new tail. No
+     * acquire: what is in our own ring was acquired when it was put there. A failing stlxr
      * may be chance (another store to the line, an interrupt) and is repeated; a head that moved
-     * is not. The pair also stays behind the stlr above: acquire loads never pass a release store.
+     * is not.
      */
     add  w12, w3, #1
-1:  ldaxr w11, [x2]
+1:  ldxr w11, [x2]
     cmp  w11, w3
     b.ne 2f
     stlxr w13, w12, [x2]

@@ -73,12 +73,11 @@ publish:
     fence rw, w
     sw   a4, ARCH_RING_TAIL(a2)
     /*
-     * O2: acquire, since the goroutine taken may have been saved by another hart; release, since
-     * a thief that sees the new head may not see our reads of the slot come later. aqrl on the
-     * pair gives both.
+     * O2: release: who sees the new head sees our read of the slot done, and the new tail. No
+     * acquire: what is in our own ring was acquired when it was put there.
      */
     addiw t0, a3, 1
-1:  lr.w.aq t1, (a2)
+1:  lr.w t1, (a2)
     bne  t1, a3, lost
     sc.w.rl t1, t0, (a2)
     bnez t1, 1b
@@ -108,7 +107,7 @@ yield_fp_fp:
     fence rw, w                         /* O1, as above */
     sw   a4, ARCH_RING_TAIL(a2)
     addiw t0, a3, 1
-1:  lr.w.aq t1, (a2)                    /* O2, as above */
+1:  lr.w t1, (a2)                    /* O2, as above */
     bne  t1, a3, lost_fp
     sc.w.rl t1, t0, (a2)
     bnez t1, 1b

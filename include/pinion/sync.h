@@ -9,6 +9,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*
+ * A compare-and-swap with release and nothing more. GCC 12 for RISC-V loses the release of a swap
+ * whose failure needs no order; a fence in front of a relaxed one is C11's other way to say it.
+ */
+#if defined(__riscv)
+#define pinion_cas_release_(at, seen, value)                                        \
+    (atomic_thread_fence(memory_order_release),                                     \
+     atomic_compare_exchange_strong_explicit(at, seen, value, memory_order_relaxed, \
+                                             memory_order_relaxed))
+#else
+#define pinion_cas_release_(at, seen, value)                                       \
+    atomic_compare_exchange_strong_explicit(at, seen, value, memory_order_release, \
+                                            memory_order_relaxed)
+#endif
+
 /* Go: sync.Mutex, with its normal and its starvation mode. Not owned: any goroutine may unlock. */
 typedef struct mutex {
     _Atomic uint32_t state_; /* 1: locked; others: see sched/mutex.c */
@@ -34,11 +49,9 @@ bool mutex_try_lock(mutex *);
 static inline void mutex_unlock(mutex *m)
 {
     uint32_t state = 1;
-    /* order: release pairs with the acquire of the next mutex_lock; relaxed: the slow path looks
-     * anew. A swap, not a subtraction: the last access to a mutex that its next owner may free. */
-    if (!__builtin_expect(atomic_compare_exchange_strong_explicit(
-                              &m->state_, &state, 0, memory_order_release, memory_order_relaxed),
-                          1))
+    /* order: release pairs with the acquire of the next mutex_lock; a failure looks anew. A swap, not
+     * a subtraction: it is the last access to a mutex that its next owner may free. */
+    if (!__builtin_expect(pinion_cas_release_(&m->state_, &state, 0), 1))
         mutex_unlock_slow_(m, state);
 }
 

@@ -88,12 +88,13 @@ static void any_goroutine_may_unlock(void)
 
 /*
  * A holder that locks again at once mostly wins against a waiter that must be woken first. After
- * 1 ms of waiting the lock is handed over: so the waiter gets in while the other never stops, and
- * not later than a few times its 1 ms. The bound counts the holder's rounds of 100 µs, not time,
- * which the host may take away.
+ * 1 ms of waiting the lock is handed over: so the waiter gets in while the other never stops. The
+ * bound counts the holder's rounds of 100 µs, not time, which the host may take away; in exact time
+ * (ICOUNT=1, argument `exact`) it is 2 ms, else as much as a busy host may make of it.
  */
 static _Atomic bool hog_stop;
 static _Atomic long rounds;
+static long most_rounds = 1000;
 static waitgroup hog_and_knock;
 
 static void hog(void *unused)
@@ -118,9 +119,9 @@ static void knock(void *unused)
         mutex_lock(&lock);
         long after = atomic_load(&rounds);
         mutex_unlock(&lock);
-        if (after - before > 100)
+        if (after - before > most_rounds)
             printf("kept out for %ld rounds\n", after - before);
-        CHECK(after - before <= 100);
+        CHECK(after - before <= most_rounds);
         time_sleep(200 * MICROSECOND);
     }
     atomic_store(&hog_stop, true);
@@ -321,8 +322,10 @@ static void what_was_done_before_done_is_seen_after_wait(void)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "exact") == 0)
+        most_rounds = 20;
     RUN(one_at_a_time_holds_a_mutex);
     RUN(try_lock_mixes_with_lock);
     RUN(any_goroutine_may_unlock);

@@ -14,6 +14,10 @@
 #define ARCH_CONTEXT_SIZE 16
 #define ARCH_VM_HIGH      ((uintptr_t)0x4000000000)
 
+/* The running goroutine's, which a test of the scheduler sets; a thread of the host has its own. */
+extern _Thread_local uintptr_t unit_thread_pointer;
+#define __builtin_thread_pointer() ((void *)unit_thread_pointer)
+
 struct arch_context {
     uintptr_t pc, sp;
 };

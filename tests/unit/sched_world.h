@@ -1,0 +1,36 @@
+/*
+ * sched_world: goroutines and Ps for host tests of sched/, and the functions that the files under
+ * test call and the tests do not.
+ */
+#pragma once
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "sched/gmp.h"
+
+_Thread_local uintptr_t unit_thread_pointer;
+
+void sched_throw(const char *what)
+{
+    printf("FAIL %s threw: %s\n", unit_name, what);
+    exit(1);
+}
+
+/* A hart's scheduler for this thread: g_self() is its context, on m with p. */
+static inline void world_enter(struct g *g, struct m *m, struct p *p)
+{
+    g->m = m;
+    g->preempt_off = 1;
+    m->p = p;
+    m->g0 = g;
+    unit_thread_pointer = g_tp(g);
+}
+
+static inline uint32_t world_random(uint32_t *state)
+{
+    uint32_t x = *state;
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return *state = x;
+}
