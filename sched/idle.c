@@ -222,8 +222,8 @@ static bool work_in_sight(struct p *own)
         return true;
     for (uint32_t i = 0; i < sched.n_p; i++) {
         struct p *p = sched.p[i];
-        if (!runq_empty(&p->runq) ||
-            atomic_load_explicit(&p->inbox, memory_order_relaxed) != NULL) /* relaxed: as above */
+        /* order: acquire: the inbox before the ring, the way goroutines go (attend). */
+        if (atomic_load_explicit(&p->inbox, memory_order_acquire) != NULL || !runq_empty(&p->runq))
             return true;
     }
     return false;

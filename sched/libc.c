@@ -169,6 +169,10 @@ void __retarget_lock_release(_LOCK_T lock)
 
 /* ---- the system calls that wait or end ---- */
 
+/* What ends the input on a line that has no end of file: Ctrl-D. */
+#define END_OF_TRANSMISSION 4
+static bool input_ended; /* stdin's lock */
+
 /* Polls: a line that nobody types on costs a look every 10 ms, and only while somebody reads. */
 int _read(int fd, char *buf, int n)
 {
@@ -177,8 +181,16 @@ int _read(int fd, char *buf, int n)
         return -1;
     }
     int got = 0, c;
+    if (input_ended) {
+        input_ended = false;
+        return 0;
+    }
     while (got == 0) {
         while (got < n && (c = console_getc()) >= 0) {
+            if (c == END_OF_TRANSMISSION) {
+                input_ended = got > 0; /* after what is there, the next read finds the end */
+                return got;
+            }
             buf[got++] = c == '\r' ? '\n' : (char)c;
             if (buf[got - 1] == '\n')
                 return got;

@@ -181,10 +181,13 @@ static void attend(struct p *p)
     uint32_t bits = atomic_exchange_explicit(&p->attention, 0, memory_order_acquire);
     if (bits & ATTN_INBOX) {
         struct g *g = inbox_take(&p->inbox);
+        bool more = g != NULL && g->link != NULL;
         for (struct g *rest; g != NULL; g = rest) {
             rest = g->link;
             runq_put_tail(p, g);
         }
+        if (more) /* than this hart runs next */
+            wake_idle();
         g = inbox_take(&p->pinbox);
         for (struct g *rest; g != NULL; g = rest) {
             rest = g->link;
