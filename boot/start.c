@@ -31,7 +31,7 @@ static void run_forwards(init_fn **from, init_fn **to)
         (*from)();
 }
 
-/* newlib registers __libc_fini_array with atexit by itself; some ports of it end it here. */
+/* newlib registers __libc_fini_array with atexit by itself; after the destructors it calls this. */
 void _fini(void);
 void _fini(void)
 {

@@ -54,10 +54,14 @@ static bool heap_mapped_late(uintptr_t addr)
 void trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fault kind, uintptr_t addr)
 {
     enum stack_fault stack = STACK_NOT_MINE;
-    if (kind == FAULT_ACCESS && addr != arch_frame_pc(f))
+    /* The address of a refused fetch is in the instruction, in its second half if that lies in
+     * another page. The page is there then, and to look for it would be to try for ever. */
+    bool fetch = addr - arch_frame_pc(f) < 4;
+    if (kind == FAULT_ACCESS && !fetch) {
+        if (heap_mapped_late(addr))
+            return;
         stack = stack_fault(addr, arch_frame_sp(f));
-    if (kind == FAULT_ACCESS && heap_mapped_late(addr))
-        return;
+    }
     if (stack != STACK_GREW)
         sched_trap_fault(hart, f, kind, addr, stack);
 }

@@ -53,6 +53,7 @@ SECTIONS
         KEEP(*(.fini_array))
         __fini_array_end = .;
     } :rodata
+    __libc_fini = __fini_array_start; /* that it is there makes newlib run the array at exit */
 
     /*
      * The image of _Thread_local variables; each goroutine that needs one gets a copy. .tbss

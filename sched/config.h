@@ -21,6 +21,9 @@
 #define GFREE_MAX   64u
 #define GFREE_BATCH 32u
 
+/* Dead goroutines with stacks in the global list, at most, about. A page or more each. */
+#define GFREE_WARM 4096u
+
 /* Goroutine ids a P takes from the global counter at once. Go: 16. */
 #define GOID_BATCH 16
 

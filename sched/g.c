@@ -174,14 +174,44 @@ static void drop_stack(struct g *g)
     g->stack = (struct stack){0, 0};
 }
 
+/* Takes up to GFREE_BATCH dead Gs with their stacks from the global list, in one lock hold. */
+static void refill(struct p *p)
+{
+    spin_lock(&sched.lock);
+    for (uint32_t i = 0; i < GFREE_BATCH && sched.warm != NULL; i++) {
+        struct g *g = sched.warm;
+        sched.warm = g->link;
+        sched.n_warm--;
+        g->link = p->free;
+        p->free = g;
+        p->n_free++;
+    }
+    spin_unlock(&sched.lock);
+}
+
+/* Takes the stacks from a list of dead Gs, which go to the global list. */
+static void drop_all(struct g *g)
+{
+    for (struct g *rest; g != NULL; g = rest) {
+        rest = g->link;
+        drop_stack(g);
+        g_give_global(g);
+    }
+}
+
 /* A G with a stack for `size` bytes (0: default), or NULL. Preemption off. */
 static struct g *g_take(struct p *p, size_t size)
 {
-    struct g *g = p->free;
-    if (g != NULL && size == 0) {
-        p->free = g->link;
-        p->n_free--;
-        return g;
+    struct g *g;
+    if (size == 0) {
+        /* relaxed: a hint; refill looks under the lock. */
+        if (p->free == NULL && atomic_load_explicit(&sched.n_warm, memory_order_relaxed) != 0)
+            refill(p);
+        if ((g = p->free) != NULL) {
+            p->free = g->link;
+            p->n_free--;
+            return g;
+        }
     }
     if ((g = g_take_slow()) == NULL)
         return NULL;
@@ -192,15 +222,25 @@ static struct g *g_take(struct p *p, size_t size)
     return g;
 }
 
+/* Half of p's dead Gs go to the global list, with their stacks while that holds few. */
 static __attribute__((noinline)) void shed(struct p *p)
 {
-    for (uint32_t i = 0; i < GFREE_BATCH; i++) {
-        struct g *g = p->free;
-        p->free = g->link;
-        p->n_free--;
-        drop_stack(g);
-        g_give_global(g);
+    struct g *first = p->free, *last = first;
+    for (uint32_t i = 1; i < GFREE_BATCH; i++)
+        last = last->link;
+    p->free = last->link;
+    p->n_free -= GFREE_BATCH;
+    last->link = NULL;
+    spin_lock(&sched.lock);
+    bool keep = sched.n_warm < GFREE_WARM;
+    if (keep) {
+        last->link = sched.warm;
+        sched.warm = first;
+        sched.n_warm += GFREE_BATCH;
     }
+    spin_unlock(&sched.lock);
+    if (!keep)
+        drop_all(first);
 }
 
 /* On the scheduler stack. One without a stack is for the global list. */
@@ -219,13 +259,16 @@ static inline void g_give(struct p *p, struct g *g)
 void g_trim(void)
 {
     struct p *p = g_self()->m->p;
-    while (p->free != NULL) {
-        struct g *g = p->free;
-        p->free = g->link;
-        p->n_free--;
-        drop_stack(g);
-        g_give_global(g);
-    }
+    struct g *mine = p->free;
+    p->free = NULL;
+    p->n_free = 0;
+    spin_lock(&sched.lock);
+    struct g *warm = sched.warm;
+    sched.warm = NULL;
+    sched.n_warm = 0;
+    spin_unlock(&sched.lock);
+    drop_all(mine);
+    drop_all(warm);
     stack_trim();
 }
 

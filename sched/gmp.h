@@ -225,7 +225,9 @@ struct sched {
     uint32_t n_m, n_p; /* Ms; Ps in use (gomaxprocs) */
     struct m *m[64];
     struct p *p[64];
-    struct g *free; /* dead Gs without stacks; lock */
+    struct g *free;          /* dead Gs without stacks; lock */
+    struct g *warm;          /* dead Gs with stacks; lock */
+    _Atomic uint32_t n_warm; /* lock to write */
     uint32_t n_free;
     _Atomic int64_t goid;
     struct m *_Atomic halting; /* who ends the run: the others stop at their next interrupt */

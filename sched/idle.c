@@ -294,7 +294,9 @@ void idle_sleep(struct m *m)
     /* relaxed: this hart's handlers only. What they say from here on is of the time asleep. */
     atomic_store_explicit(&m->self_wake, false, memory_order_relaxed);
     spin_lock(&sched.lock);
-    if (sched.global_head != NULL) {
+    /* A thief's last look may have moved a late arrival from the pinbox to the pinned queue without
+     * taking it, since it was the ring's turn; nobody looks there once the P is given up. */
+    if (sched.global_head != NULL || p->pinned_head != NULL) {
         spin_unlock(&sched.lock);
         return;
     }

@@ -285,7 +285,10 @@ static struct g *steal_from(struct p *p, struct p *victim, bool last)
             runq_put_tail(p, in);
             in = rest;
         }
+        /* A timer may have readied one that is pinned to us: not to be left behind in idle_sleep. */
         g = pick_local(p);
+        if (g == NULL)
+            g = pinned_get(p);
     }
     if (g != NULL && n > 0) {
         p->count.steals++;

@@ -54,7 +54,9 @@ void sched_trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fa
     struct g *g = (struct g *)arch_frame_tp(f) - 1;
     if (g == m->g0 || arch_in_switch(arch_frame_pc(f)))
         throw_at(m, m->g0, f, addr);
-    if (stack == STACK_OVERFLOW || stack == STACK_NO_MEMORY)
+    /* A frame larger than the guard page may have stepped over it: the stack pointer tells. */
+    bool below = g->stack.lo - arch_frame_sp(f) - 1 < STACK_MAX;
+    if (stack == STACK_OVERFLOW || stack == STACK_NO_MEMORY || below)
         fatal_stack(g, f, stack == STACK_NO_MEMORY);
     if (g->preempt_off > 0)
         throw_at(m, g, f, addr);

@@ -53,6 +53,9 @@ FUNC(riscv_trap_entry)
     ld   t1, ARCH_FRAME_STATUS(sp)
     csrw sepc, t0
     csrw sstatus, t1
+    /* A handler's lr that found no reason for its sc would let the sc of the interrupted pair, if it
+     * is to the same word, succeed on the wrong reservation (trap 18). This one ends it. */
+    sc.d zero, t0, (sp)
     addi t2, sp, ARCH_FRAME_SIZE
     csrw sscratch, t2
     ld   x1, 8(sp)

@@ -30,28 +30,23 @@ static inline void level_trim(void)
         CHECK(go_with(&attr, level_trim_here, &wg) > 0, "go_with failed");
     }
     waitgroup_wait(&wg);
+    /* A goroutine is counted as gone a moment before its stack is: so the others must sleep too. */
     int64_t until = time_now() + PATIENCE;
-    while (runtime_numgoroutine() != 1) {
+    while (runtime_numgoroutine() != 1 ||
+           (uint32_t)__builtin_popcountll(load_relaxed(&sched.idle_m)) + 1 != sched.n_m) {
         CHECK(time_now() < until, "%d goroutines are left", runtime_numgoroutine());
-        runtime_gosched();
+        time_sleep(MILLISECOND);
     }
     preempt_off();
     stack_trim();
     preempt_on();
 }
 
-/* Pages that nobody uses, once they are `want`; or what they stay at. The last goroutine to end is
- * counted as gone a moment before its stack is. */
-static inline size_t level_free(size_t want)
+/* Pages that nobody uses. */
+static inline size_t level_free(void)
 {
-    size_t n = 0;
-    for (int i = 0; i < 20 && (n == 0 || n != want); i++) {
-        time_sleep(5 * MILLISECOND);
-        level_trim();
-        n = page_count_free() + stack_pages_pooled();
-        want = want == 0 && i > 0 ? n : want;
-    }
-    return n;
+    level_trim();
+    return page_count_free() + stack_pages_pooled();
 }
 
 static inline void level_nap(void *wg)
@@ -60,19 +55,28 @@ static inline void level_nap(void *wg)
     waitgroup_done(wg);
 }
 
+static inline void level_deferred(void *unused)
+{
+    (void)unused;
+}
+
 static inline void level_wait(void *gate)
 {
+    for (int i = 0; i < 4; i++)
+        runtime_defer(level_deferred, NULL);
     mutex_lock(gate);
     mutex_unlock(gate);
 }
 
-/* Makes what is made once: timer heaps, and descriptors for `alive` goroutines beyond what each P
- * may keep for itself. */
+/* Makes what is made once: timer heaps, a heap for malloc (a panic formats its message with newlib,
+ * which allocates for the goroutine that does so), records of deferred calls, and descriptors for
+ * `alive` goroutines beyond what each P may keep for itself. */
 static inline void level_warm_up(int alive)
 {
     waitgroup wg = {0};
     static mutex gate;
     int n = runtime_gomaxprocs(0);
+    free(malloc(1 << 20));
     for (int i = 0; i < n; i++) {
         struct go_attr attr = {.affinity = UINT64_C(1) << i};
         waitgroup_add(&wg, alive);

@@ -44,13 +44,13 @@ int main(int argc, char **argv)
     level_warm_up(WAVE + 64);
     run_wave(WAVE);
     run_wave(WAVE);
-    size_t before = level_free(0);
+    size_t before = level_free();
     ran = 0;
     int64_t from = time_now();
     while (sent < total)
         sent += run_wave(WAVE);
     int64_t took = time_now() - from;
-    size_t after = level_free(before);
+    size_t after = level_free();
     struct runtime_sched_stats s;
     runtime_read_sched_stats(&s);
     fprintf(stderr, "%ld ran in %lld ms, steals %llu, stolen %llu, global %llu, wakeups %llu; ",

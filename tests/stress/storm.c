@@ -221,12 +221,12 @@ int main(int argc, char **argv)
     uint32_t rng = (uint32_t)time_now() | 1, first = rng;
     level_warm_up(WAVE * 3);
     run_wave(&rng);
-    size_t before = level_free(0);
+    size_t before = level_free();
     int64_t from = time_now();
     for (long i = 0; i < waves; i++)
         run_wave(&rng);
     int64_t took = time_now() - from;
-    size_t after = level_free(before);
+    size_t after = level_free();
     long sum = 0;
     for (int i = 0; i < MUTEXES; i++)
         sum += guarded[i].count;

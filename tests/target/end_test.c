@@ -175,6 +175,22 @@ static int panic_in_a_deferred_call(void)
     runtime_panic("first");
 }
 
+/* Trap 31: writers hold the console, and the locks of stdio, when it comes. */
+static void print_for_ever(void *unused)
+{
+    (void)unused;
+    for (;;)
+        printf("a line that is long enough to be in the middle of, most of the time\n");
+}
+
+static int panic_amid_printing(void)
+{
+    for (int i = 0; i < 2 * runtime_numcpu(); i++)
+        go(print_for_ever, NULL);
+    time_sleep(20 * MILLISECOND);
+    runtime_panic("that is enough");
+}
+
 /* ---- faults ---- */
 
 static __attribute__((noinline)) int look_at(volatile int *p)
@@ -386,6 +402,7 @@ static const struct {
     END(all_panic_at_once),
     END(panic_in_a_goroutine),
     END(panic_in_a_deferred_call),
+    END(panic_amid_printing),
     END(fault_in_a_goroutine),
     END(fault_in_main),
     END(call_null),

@@ -1,13 +1,44 @@
 // with: sched/runq.c -DPINION_UNIT_TEST -pthread
 /*
  * runq: the ring against a model; stealing; and with real threads, one owner, thieves and pushers:
- * every G is in exactly one hand (I1). runq_tsan_test.c runs the same under ThreadSanitizer.
+ * every G is in exactly one hand (I1). runq_tsan_test.c runs the same under ThreadSanitizer,
+ * runq_chaos_test.c with pauses in every window.
  */
 #include "tests/unit/unit.h"
 #include "tests/unit/sched_world.h"
 #include "kernel/clock.h"
+#include "sched/atomic.h"
 #include "sched/proc.h"
+
+/* With CHAOS a thread may lose its turn after any load: windows of an instruction become wide. */
+#ifdef CHAOS
+#include <time.h>
+static void chaos(void)
+{
+    static _Thread_local uint32_t rng;
+    if (rng == 0)
+        rng = (uint32_t)(uintptr_t)&rng | 1;
+    uint32_t dice = world_random(&rng) % 4096;
+    if (dice == 0)
+        nanosleep(&(struct timespec){.tv_nsec = 1}, NULL);
+    else if (dice < 200)
+        for (volatile uint32_t n = dice; n > 0; n--)
+            ;
+}
+#undef load_acquire
+#undef load_relaxed
+#define load_with_chaos(at, order)                                 \
+    __extension__({                                                \
+        __auto_type seen_chaos_ = atomic_load_explicit(at, order); \
+        chaos();                                                   \
+        seen_chaos_;                                               \
+    })
+#define load_acquire(at) load_with_chaos(at, memory_order_acquire)
+#define load_relaxed(at) load_with_chaos(at, memory_order_relaxed)
+#include "sched/runq.c"
+#else
 #include "sched/runq.h"
+#endif
 
 #ifndef OPS
 #define OPS 6000000u /* of all threads of a test together, about */
@@ -456,18 +487,18 @@ TEST(thieves_lose_and_double_nothing)
     }
 }
 
-/* The owner kicks G0 and G1 from runnext to the ring and back: never are both gone. */
+/* A goroutine that waits in runnext is kicked to the ring by another, which is taken at once. The
+ * ring looks empty before, runnext after: never do both at one moment. */
 static void *kicker(void *unused)
 {
     (void)unused;
     all_begin(2);
     for (uint32_t i = 0; i < OPS / 4; i++) {
-        runq_put_next(&ps[0], &gs[1]); /* kicks gs[0] to the ring: gs[1] next, gs[0] in the ring */
-        struct g *g = runq_get(&ps[0].runq);
-        CHECK(g == &gs[0]);
-        runq_put_next(&ps[0], &gs[0]); /* and the other way round */
-        g = runq_get(&ps[0].runq);
-        CHECK(g == &gs[1]);
+        struct g *waits = &gs[i % 2], *comes = &gs[(i + 1) % 2];
+        runq_put_next(&ps[0], comes); /* waits is in the ring now */
+        CHECK(runq_take_next(&ps[0].runq) == comes);
+        runq_put_next(&ps[0], comes);
+        CHECK(runq_get(&ps[0].runq) == waits);
     }
     stop = true;
     return NULL;
