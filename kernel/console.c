@@ -430,7 +430,6 @@ void console_remap(uintptr_t regs)
 void console_host_link(void)
 {
     host_link = true;
-    stream = 0; /* whatever the other end believes so far, our first text says what it is */
 }
 
 const char *console_name(void)

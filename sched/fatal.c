@@ -63,10 +63,18 @@ void fatal_begin(void)
     console_panic_mode();
 }
 
+static void exit_commit(void *status, struct arch_hart *hart)
+{
+    (void)hart;
+    fatal_begin();
+    power_off((int)(intptr_t)status);
+}
+
+/* On the scheduler stack, which needs no more memory: a program may end because there is none. */
 void sched_exit(int status)
 {
-    fatal_begin();
-    power_off(status);
+    g_self()->preempt_off++;
+    arch_leave(exit_commit, (void *)(intptr_t)status, &g_self()->m->hart);
 }
 
 void fatal_end(void *frame, bool fault)

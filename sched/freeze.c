@@ -61,7 +61,10 @@ static void wait_until(struct m *self, bool frozen)
 #define RESERVE ((uintptr_t)12 << 10)
 void stack_reserve(void)
 {
-    uintptr_t here = (uintptr_t)__builtin_frame_address(0), lo = g_self()->stack.lo;
+    struct g *g = g_self();
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), lo = g->stack.lo;
+    if (g == g->m->g0)
+        return; /* all of a scheduler's stack is there */
     for (uintptr_t down = 4096; down <= RESERVE && here - down >= lo; down += 4096)
         (void)*(volatile char *)(here - down);
 }

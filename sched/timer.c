@@ -74,6 +74,16 @@ static void publish_first(struct timers *h)
                           memory_order_relaxed);
 }
 
+#define PER_PAGE (PAGE_SIZE / sizeof(struct timer_entry))
+
+/* An empty heap of many pages goes back to one: a crowd of sleepers does not come every day. */
+static void heap_shrink(struct timers *h)
+{
+    page_free_run(h->heap, h->cap / PER_PAGE);
+    h->heap = page_alloc();
+    h->cap = h->heap != NULL ? PER_PAGE : 0;
+}
+
 static void heap_remove(struct timers *h, uint32_t i)
 {
     h->heap[i].node->index = TIMER_NOT_QUEUED;
@@ -83,6 +93,8 @@ static void heap_remove(struct timers *h, uint32_t i)
             sift_up(h, i, last);
         else
             sift_down(h, i, last);
+    } else if (h->n == 0 && h->cap > PER_PAGE) {
+        heap_shrink(h);
     }
     publish_first(h);
 }
@@ -90,7 +102,7 @@ static void heap_remove(struct timers *h, uint32_t i)
 /* Doubles the array. false: no memory. */
 static bool heap_grow(struct timers *h)
 {
-    size_t pages = h->cap == 0 ? 1 : 2 * (h->cap * sizeof(struct timer_entry) / PAGE_SIZE);
+    size_t pages = h->cap == 0 ? 1 : 2 * h->cap / PER_PAGE;
     struct timer_entry *bigger = page_alloc_run(pages);
     if (bigger == NULL)
         return false;
@@ -99,7 +111,7 @@ static bool heap_grow(struct timers *h)
         page_free_run(h->heap, pages / 2);
     }
     h->heap = bigger;
-    h->cap = (uint32_t)(pages * PAGE_SIZE / sizeof(*bigger));
+    h->cap = (uint32_t)(pages * PER_PAGE);
     return true;
 }
 

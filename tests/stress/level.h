@@ -6,6 +6,7 @@
 #include "kernel/page.h"
 #include "kernel/stack.h"
 #include "sched/g.h"
+#include "sched/timer.h"
 
 static inline void level_trim_here(void *wg)
 {
@@ -49,10 +50,19 @@ static inline size_t level_free(void)
     return page_count_free() + stack_pages_pooled();
 }
 
-static inline void level_nap(void *wg)
+/* Room for `alive` timers on the P it runs on. */
+static inline void level_timers(void *alive)
 {
-    time_sleep(20 * MILLISECOND);
-    waitgroup_done(wg);
+    long n = (long)alive;
+    struct timer_node *nodes = calloc((size_t)n, sizeof(*nodes));
+    CHECK(nodes != NULL, "calloc failed");
+    preempt_off();
+    for (long i = 0; i < n; i++)
+        CHECK(timer_add(&nodes[i], time_now() + HOUR), "timer_add failed");
+    for (long i = 0; i < n; i++)
+        CHECK(timer_del(&nodes[i]), "timer_del failed");
+    preempt_on();
+    free(nodes);
 }
 
 static inline void level_deferred(void *unused)
@@ -60,33 +70,40 @@ static inline void level_deferred(void *unused)
     (void)unused;
 }
 
-static inline void level_wait(void *gate)
+struct level_gate {
+    mutex mu;
+    waitgroup here, gone;
+};
+
+static inline void level_wait(void *arg)
 {
+    struct level_gate *gate = arg;
     for (int i = 0; i < 4; i++)
         runtime_defer(level_deferred, NULL);
-    mutex_lock(gate);
-    mutex_unlock(gate);
+    waitgroup_done(&gate->here);
+    mutex_lock(&gate->mu);
+    mutex_unlock(&gate->mu);
 }
 
 /* Makes what is made once: timer heaps, a heap for malloc (a panic formats its message with newlib,
  * which allocates for the goroutine that does so), records of deferred calls, and descriptors for
  * `alive` goroutines beyond what each P may keep for itself. */
-static inline void level_warm_up(int alive)
+static inline void level_warm_up(long alive)
 {
-    waitgroup wg = {0};
-    static mutex gate;
-    int n = runtime_gomaxprocs(0);
-    free(malloc(1 << 20));
-    for (int i = 0; i < n; i++) {
+    static struct level_gate gate;
+    int harts = runtime_gomaxprocs(0);
+    void *volatile heap = malloc(2 << 20); /* volatile: or the compiler leaves both calls out */
+    free(heap);
+    for (int i = 0; i < harts; i++) {
         struct go_attr attr = {.affinity = UINT64_C(1) << i};
-        waitgroup_add(&wg, alive);
-        for (int k = 0; k < alive; k++)
-            CHECK(go_with(&attr, level_nap, &wg) > 0, "go_with failed");
-        waitgroup_wait(&wg);
+        CHECK(go_with(&attr, level_timers, (void *)alive) > 0, "go_with failed");
     }
-    mutex_lock(&gate);
-    for (int i = 0; i < alive + n * (int)(GFREE_MAX + 2); i++)
-        CHECK(waitgroup_go(&wg, level_wait, &gate) > 0, "waitgroup_go failed");
-    mutex_unlock(&gate);
-    waitgroup_wait(&wg);
+    long n = alive + harts * (long)(GFREE_MAX + 2);
+    mutex_lock(&gate.mu);
+    waitgroup_add(&gate.here, (int)n);
+    for (long i = 0; i < n; i++)
+        CHECK(waitgroup_go(&gate.gone, level_wait, &gate) > 0, "waitgroup_go failed");
+    waitgroup_wait(&gate.here);
+    mutex_unlock(&gate.mu);
+    waitgroup_wait(&gate.gone);
 }

@@ -49,7 +49,7 @@ static void all(long n, bool pinned)
 int main(int argc, char **argv)
 {
     long n = stress_size(argc, argv, SLEEPERS);
-    level_warm_up((int)n);
+    level_warm_up(n);
     for (int pinned = 0; pinned < 2; pinned++) {
         int64_t from = time_now();
         latest = 0;

@@ -33,6 +33,11 @@ void *page_alloc_run(size_t n)
     return aligned_alloc(PAGE_SIZE, n * PAGE_SIZE);
 }
 
+void *page_alloc(void)
+{
+    return page_alloc_run(1);
+}
+
 void page_free_run(void *first, size_t n)
 {
     pages -= (long)n;
