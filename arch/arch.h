@@ -28,7 +28,7 @@ struct arch_hart {
     uint64_t hwid;      /* mhartid or MPIDR affinity */
     uintptr_t root;     /* page table root, for the start of a secondary hart */
     uint64_t port;      /* the port's own use */
-    uint64_t may_nap;   /* the port's: a long wait may sleep until this hart's timer */
+    uint64_t nap;       /* the port's, for arch_relax's naps */
 };
 _Static_assert(offsetof(struct arch_hart, trap_sp) == ARCH_HART_TRAP_SP, "trap entry loads it");
 _Static_assert(offsetof(struct arch_hart, sched_sp) == ARCH_HART_SCHED_SP, "switch.S loads it");

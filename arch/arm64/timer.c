@@ -19,7 +19,7 @@ void arch_timer_init(bool has_sstc)
     (void)has_sstc;
     arch_timer_set(UINT64_MAX);
     __asm__("mrs %0, tpidr_el1" : "=r"(hart));
-    hart->may_nap = true; /* arm64_relax_slow may sleep */
+    hart->nap = true; /* arm64_relax_slow may sleep */
 }
 
 /*
@@ -37,7 +37,7 @@ void arm64_relax_slow(void)
     const struct arch_hart *hart;
     uint64_t cval, ctl, hz;
     __asm__ volatile("mrs %0, tpidr_el1" : "=r"(hart));
-    if (!hart->may_nap) {
+    if (!hart->nap) {
         __asm__ volatile("wfe" ::: "memory");
         return;
     }

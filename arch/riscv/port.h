@@ -85,6 +85,13 @@ static inline uint64_t arch_ticks(void)
     return t;
 }
 
+/* The hart that runs this goroutine or scheduler; NULL in the first steps of boot. */
+static inline struct arch_hart *riscv_this_hart(void)
+{
+    uintptr_t tp = (uintptr_t)__builtin_thread_pointer();
+    return *(struct arch_hart **)(tp - ARCH_CONTEXT_SIZE - ARCH_G_HART);
+}
+
 extern bool riscv_has_sstc;
 void riscv_sbi_set_timer(uint64_t ticks);
 static inline void arch_timer_set(uint64_t ticks)

@@ -8,10 +8,7 @@
  * RELAX_HZ-th of a second: its own timer, brought forward, ends the wfi while interrupts are
  * masked, and is put back; what came due meanwhile is pending then.
  *
- * That takes a comparator that can be read (Sstc). Without one, the hart makes its own software
- * interrupt pending instead: the wfi ends at once, which at least ends the turn. The interrupt is
- * delivered afterwards as a spurious one, which every receiver bears; a real one that comes
- * meanwhile merges with it and is delivered too.
+ * What the timer was set for is read back from it (Sstc), or remembered where firmware sets it.
  */
 #include "arch/arch.h"
 
@@ -33,14 +30,14 @@ static bool timer_enabled(void)
     return sie & SIE_STIE;
 }
 
-static void nap(void)
+/* What this hart's timer is set for. */
+static uint64_t timer_ticks(void)
 {
-    uint64_t cmp, until = arch_ticks() + relax_ticks;
+    uint64_t cmp;
+    if (!riscv_has_sstc)
+        return riscv_this_hart()->nap;
     __asm__ volatile("csrr %0, %1" : "=r"(cmp) : "i"(CSR_STIMECMP));
-    if (until < cmp)
-        arch_timer_set(until);
-    arch_wait();
-    arch_timer_set(cmp);
+    return cmp;
 }
 
 void riscv_relax_slow(void)
@@ -48,11 +45,10 @@ void riscv_relax_slow(void)
     if (!timer_enabled())
         return;
     uintptr_t was = arch_irq_save();
-    if (riscv_has_sstc) {
-        nap();
-    } else {
-        __asm__ volatile("csrs sip, %0" ::"r"(SIE_SSIE));
-        arch_wait();
-    }
+    uint64_t cmp = timer_ticks(), until = arch_ticks() + relax_ticks;
+    if (until < cmp)
+        arch_timer_set(until);
+    arch_wait();
+    arch_timer_set(cmp);
     arch_irq_restore(was);
 }

@@ -50,6 +50,9 @@ void arch_firmware_init(int method)
 
 void riscv_sbi_set_timer(uint64_t ticks)
 {
+    struct arch_hart *hart = riscv_this_hart();
+    if (hart != NULL)
+        hart->nap = ticks; /* nobody could ask the firmware for it */
     sbi_call(EXT_TIME, 0, ticks, 0, 0, 0);
 }
 
