@@ -22,13 +22,14 @@ struct arch_frame;   /* all registers of an interrupted context (port.h) */
 
 /* First member of struct m. Assembly knows these offsets; port C asserts them. */
 struct arch_hart {
-    uintptr_t trap_sp;  /* top of this hart's trap stack */
-    uintptr_t sched_sp; /* top of this hart's scheduler stack */
-    uintptr_t sched_tp; /* thread pointer of this hart's scheduler context */
-    uint64_t hwid;      /* mhartid or MPIDR affinity */
-    uintptr_t root;     /* page table root, for the start of a secondary hart */
-    uint64_t port;      /* the port's own use */
-    uint64_t nap;       /* the port's, for arch_relax's naps */
+    uintptr_t trap_sp;      /* top of this hart's trap stack */
+    uintptr_t sched_sp;     /* top of this hart's scheduler stack */
+    uintptr_t sched_tp;     /* thread pointer of this hart's scheduler context */
+    uint64_t hwid;          /* mhartid or MPIDR affinity */
+    uintptr_t root;         /* page table root, for the start of a secondary hart */
+    uint64_t port;          /* the port's own use */
+    uint64_t nap;           /* the port's, for arch_relax's naps */
+    struct arch_hart *next; /* the port's, for the start of harts */
 };
 _Static_assert(offsetof(struct arch_hart, trap_sp) == ARCH_HART_TRAP_SP, "trap entry loads it");
 _Static_assert(offsetof(struct arch_hart, sched_sp) == ARCH_HART_SCHED_SP, "switch.S loads it");
@@ -36,6 +37,7 @@ _Static_assert(offsetof(struct arch_hart, sched_tp) == ARCH_HART_SCHED_TP, "swit
 _Static_assert(offsetof(struct arch_hart, hwid) == ARCH_HART_HWID, "start.S reads it");
 _Static_assert(offsetof(struct arch_hart, root) == ARCH_HART_ROOT, "start.S reads it");
 _Static_assert(offsetof(struct arch_hart, port) == ARCH_HART_PORT, "the port's assembly uses it");
+_Static_assert(offsetof(struct arch_hart, next) == ARCH_HART_NEXT, "start.S reads it");
 
 /*
  * Contexts (switch.S). A goroutine is known to the port by its thread pointer, tp. What the port

@@ -10,6 +10,7 @@
 #define ARCH_HART_HWID     24
 #define ARCH_HART_ROOT     32
 #define ARCH_HART_PORT     40
+#define ARCH_HART_NEXT     56
 
 /* Counted down from tp - ARCH_CONTEXT_SIZE. */
 #define ARCH_G_HART  8

@@ -39,7 +39,9 @@
  *
  * The wait for the UART is bounded: WAIT_DIVISOR-th of a second a byte. When that passes, the line
  * counts as stuck: bytes are dropped after one look until a look finds it ready. So a board
- * with flow control and no cable gets through its panic and powers off.
+ * with flow control and no cable gets through its panic and powers off. On the host link there is
+ * no bound: a program has said that it reads, and however long a busy host or a pager keeps it from
+ * that, nothing is lost. It has a time limit of its own.
  *
  * Before console_remap() there is one hart and, on Arm, no working atomics: no lock is taken.
  *
@@ -104,7 +106,7 @@ static uint64_t wait_limit(void)
  * is never given up. */
 static unsigned wait_room(void)
 {
-    uint64_t begin = arch_ticks(), limit = stuck ? 0 : wait_limit();
+    uint64_t begin = arch_ticks(), limit = host_link ? UINT64_MAX : stuck ? 0 : wait_limit();
     for (;;) {
         uint64_t now = arch_ticks();
         unsigned n = driver->room(&port);

@@ -1,9 +1,16 @@
 /*
  * start.S: the first instructions of each hart, in supervisor mode, paging off, interrupts masked.
  *
- * Firmware (any SBI with HSM) brings one hart here, any one (trap 25), with a0 its id and a1 the
- * device tree. That hart alone clears bss (trap 27); there is no lottery to lose. The others come
- * through riscv_start_later when hart_start names them, a1 being their struct arch_hart.
+ * Firmware (any SBI with HSM) brings one hart to _start, any one (trap 25), with a0 its id and a1 the
+ * device tree. That hart alone clears bss (trap 27). The others wait in firmware until hart_start
+ * names them, and should then come to riscv_start_later.
+ *
+ * Should: OpenSBI 1.1, which comes with QEMU 7.2, calls a hart startable before it has stored where
+ * the hart is to go. One that happens to be awake at that moment comes to _start as well (one boot in
+ * two hundred on a busy host), with a0 its id and a1 anything. So the first to swap `claimed`, a
+ * word outside bss, is the first hart; everyone after it goes where it was meant to go. For the same
+ * reason a1 counts for nothing there: a hart finds its struct arch_hart by its id, in the list that
+ * arch_hart_start makes.
  *
  * The image begins with the header that U-Boot's booti and other loaders of Linux look for; its
  * first instruction jumps over it, so that firmware may also jump to the load address itself.
@@ -33,6 +40,10 @@ FUNC(first)
     .option norelax
     la   gp, __global_pointer$
     .option pop
+    la   t0, claimed
+    li   t1, 1
+    amoswap.w.aq t1, t1, (t0)
+    bnez t1, riscv_start_later
     la   t0, __bss_start
     la   t1, __bss_end
 1:  bgeu t0, t1, 2f
@@ -54,6 +65,15 @@ FUNC(riscv_start_later)
     .option norelax
     la   gp, __global_pointer$
     .option pop
+again:
+    la   t0, riscv_started
+    ld   a1, (t0)
+1:  beqz a1, again              /* its store is on its way here: hart_start follows it */
+    ld   t0, ARCH_HART_HWID(a1)
+    beq  t0, a0, 2f
+    ld   a1, ARCH_HART_NEXT(a1)
+    j    1b
+2:  fence r, rw                 /* pairs with the release in arch_hart_start */
     /* The table maps this code where it is, so the next fetch is the same before and after. */
     ld   t0, ARCH_HART_ROOT(a1)
     srli t0, t0, 12
@@ -69,6 +89,11 @@ FUNC(riscv_start_later)
     mv   a0, a1
     tail boot_later
 END(riscv_start_later)
+
+    .data
+    .balign 4
+claimed:
+    .word 0
 
     .bss
     .balign 16
