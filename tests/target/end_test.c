@@ -339,9 +339,18 @@ static int deadlock_after_a_sleeper(void)
     return 0;
 }
 
+static _Atomic bool main_has_said;
+
+static void say_first(void *text)
+{
+    say(text);
+    atomic_store(&main_has_said, true);
+}
+
 static void say_later(void *text)
 {
-    time_sleep(5 * MILLISECOND);
+    while (!atomic_load(&main_has_said))
+        time_sleep(MILLISECOND);
     for (int i = 0; i < 10; i++)
         runtime_gosched();
     say(text);
@@ -350,7 +359,7 @@ static void say_later(void *text)
 static int main_goes(void)
 {
     atexit(at_the_end);
-    runtime_defer(say, "main's defer");
+    runtime_defer(say_first, "main's defer");
     for (int i = 0; i < 5; i++)
         go(say_later, "another one");
     runtime_goexit();
