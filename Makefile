@@ -221,7 +221,7 @@ $2.objs/%.o: %.c $(HOSTOBJ)/flags $1 | setup $(LIBFDT)/libfdt.h
 	$$(call say,HOST,$$<)
 	@mkdir -p $$(@D)
 	$$(Q)$$(HOSTCC) $$(FLAGS_host) $$(WARNINGS) $$(FLAGS) -MMD -MP -c -o $$@ $$<
-UNIT_OBJS += $$(objs)
+UNIT_OBJS := $$(UNIT_OBJS) $$(objs)
 endef
 $(foreach t,$(UNIT_SRCS),$(eval $(call unit_rule,$t,$(t:%.c=$(HOSTOBJ)/%))))
 

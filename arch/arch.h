@@ -85,6 +85,17 @@ _Noreturn void arch_leave(void (*fn)(void *arg, struct arch_hart *hart), void *a
 /* Leaves the present context behind unsaved and resumes the one whose thread pointer is tp. Its
  * status, preempt_off and hart have been set. */
 _Noreturn void arch_resume(uintptr_t tp);
+/*
+ * From a trap handler: takes the goroutine that f interrupted off its hart. All its registers go to
+ * its stack, below its stack pointer, where ARCH_FRAME_ROOM bytes must be mapped, and its struct
+ * arch_context is set so that arch_resume and arch_yield go on exactly there, on any hart. Not
+ * where arch_in_switch is true.
+ */
+void arch_frame_park(const struct arch_frame *f);
+/* Ends a trap handler without going back: on the hart's scheduler stack, with its thread pointer
+ * and interrupts enabled, calls fn(arg, hart). */
+_Noreturn void arch_trap_leave(void (*fn)(void *arg, struct arch_hart *hart), void *arg,
+                               struct arch_hart *hart);
 /* Points the trap entry of this hart at *hart. Boot, each hart for itself. */
 void arch_hart_init(struct arch_hart *hart);
 

@@ -17,12 +17,14 @@
 void trap_timer(struct arch_hart *hart, struct arch_frame *f)
 {
     sched_trap_timer(hart, f);
+    sched_trap_exit(hart, f);
 }
 
 void trap_software(struct arch_hart *hart, struct arch_frame *f)
 {
     irq_software();
     sched_trap_ipi(hart, f);
+    sched_trap_exit(hart, f);
 }
 
 void trap_external(struct arch_hart *hart, struct arch_frame *f)
@@ -30,7 +32,7 @@ void trap_external(struct arch_hart *hart, struct arch_frame *f)
     unsigned no = sched_hart_no(hart);
     for (;;) {
         switch (irq_external(no)) {
-        case IRQ_NONE: return;
+        case IRQ_NONE: sched_trap_exit(hart, f); return;
         case IRQ_TIMER: sched_trap_timer(hart, f); break;
         case IRQ_IPI: sched_trap_ipi(hart, f); break;
         case IRQ_DEVICE: break;

@@ -24,6 +24,13 @@
 /* Dead goroutines with stacks in the global list, at most, about. A page or more each. */
 #define GFREE_WARM 4096u
 
+/* How long a goroutine runs while others wait, ns. Go: 10 ms. */
+#define SLICE_NS 10000000
+/* A preemption that met the hart between two goroutines is tried again after this, ns. */
+#define PREEMPT_RETRY_NS 20000
+/* And one that found no room for the registers on the goroutine's stack, ns. */
+#define PREEMPT_NO_ROOM_NS 1000000
+
 /* Goroutine ids a P takes from the global counter at once. Go: 16. */
 #define GOID_BATCH 16
 

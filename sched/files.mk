@@ -14,3 +14,4 @@ SRCS += sched/trap.c
 SRCS += sched/libc.c
 SRCS += sched/init.c
 SRCS += sched/freeze.c
+SRCS += sched/preempt.c

@@ -30,6 +30,7 @@
 #include "sched/defer.h"
 #include "sched/idle.h"
 #include "sched/libc.h"
+#include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/runq.h"
 
@@ -303,6 +304,7 @@ static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void 
     g->preempt_off = 0;
     g->arch_flags = 0;
     g->flags = 0;
+    g->preempt_wanted = 0;
     if (__builtin_expect(gs.tls_size != 0, 0))
         tls_init(g);
     arch_context_init(&g->ctx, g->stack.hi, fn, arg);
@@ -324,7 +326,8 @@ static __attribute__((noinline)) int64_t go_slow(void (*fn)(void *), void *arg, 
 HOT int64_t go(void (*fn)(void *), void *arg)
 {
     uintptr_t pc = (uintptr_t)__builtin_return_address(0);
-    struct p *p = preempt_off()->p;
+    struct m *m = preempt_off();
+    struct p *p = m->p;
     struct g *g = p->free;
     if (__builtin_expect(fn == NULL || g == NULL || p->goid_next == p->goid_end, 0)) {
         preempt_on();
@@ -336,6 +339,7 @@ HOT int64_t go(void (*fn)(void *), void *arg)
     p->count.spawned++;
     int64_t id = g->id;
     runq_put_next(p, g);
+    slice_ensure(m);
     wake_idle();
     preempt_on();
     return id;

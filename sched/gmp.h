@@ -14,6 +14,7 @@
  *     G_DEAD      G_RUNNABLE  go_with                  taken from a free list, nobody else knows it
  *     G_RUNNABLE  G_RUNNING   sched_run, arch_yield    taken from a queue by one M alone (I1)
  *     G_RUNNING   G_RUNNABLE  runtime_gosched          itself, preempt_off > 0
+ *     G_RUNNING   G_RUNNABLE  preempt.c                an interrupt of its hart, preempt_off 0; itself
  *     G_RUNNING   G_WAITING   g_park                   itself, holding what its waker must hold
  *     G_WAITING   G_RUNNABLE  g_ready                  its waker, holding the same
  *     G_RUNNING   G_DEAD      runtime_goexit           the M it died on, from its scheduler stack
@@ -93,6 +94,7 @@ struct g {
     struct _reent *reent; /* newlib's state, allocated when first asked for */
     int errno_value;      /* errno before there is a reent */
     uint8_t wait_reason;  /* enum wait_reason, while G_WAITING */
+    uint16_t slices;      /* used up, modulo 65536, for statistics */
 
     /* Whoever has it in hand (I1); the free lists. */
     struct g *link;
@@ -104,9 +106,9 @@ struct g {
     uint8_t status __attribute__((aligned(8))); /* enum g_status */
     uint8_t preempt_off;                        /* may not be preempted while > 0; its own */
     uint8_t arch_flags;
-    uint8_t flags;        /* GF_… */
-    uint32_t chunk_index; /* constant: its number among all descriptors */
-    struct m *m;          /* the M that runs it, or ran it last */
+    uint8_t flags;          /* GF_… */
+    uint8_t preempt_wanted; /* set by an interrupt while preempt_off > 0; see preempt.h */
+    struct m *m;            /* the M that runs it, or ran it last */
     struct arch_context ctx;
 } __attribute__((aligned(16)));
 
@@ -154,9 +156,10 @@ enum p_status { P_IDLE, P_RUNNING, P_SYSCALL, P_STOPPED, P_DEAD };
 struct p {
     /* The owner's fast path. */
     _Atomic uint32_t attention;
-    uint32_t tick;    /* schedules until the global queue comes first */
-    uint32_t refills; /* of tick: schedules = refills * GLOBAL_TICK - tick */
-    uint32_t id;      /* constant */
+    uint32_t tick;      /* schedules until the global queue comes first */
+    uint32_t refills;   /* of tick: schedules = refills * GLOBAL_TICK - tick */
+    uint64_t inherited; /* schedules out of runnext, which go on with the slice they find */
+    uint32_t id;        /* constant */
 
     /* The owner's. */
     struct g *pinned_head, *pinned_tail;
@@ -192,7 +195,15 @@ struct m {
     uint32_t id;      /* logical number, constant */
     uint32_t hart_no; /* its place in the machine's list of harts, constant */
     bool spinning;    /* it searches, and is counted in sched.spinning */
-    int64_t armed;    /* when this hart's timer will fire; CLOCK_NEVER */
+
+    /* Its own and its interrupt handlers': see preempt.c. */
+    _Atomic uint32_t wanted; /* WANT_…: why what runs should leave the hart */
+    uint64_t wanted_at;      /* p_switches when it was wanted */
+    uint64_t slice_mark;     /* p_turns when the slice began */
+    int64_t slice_end;       /* ns */
+    _Atomic bool slice_on;   /* the timer ends the slice; others look */
+
+    int64_t armed; /* when this hart's timer will fire; CLOCK_NEVER */
     uint64_t ipis_sent, idle_ns;
     int64_t idle_since; /* asleep since; 0: it is not */
     uint64_t ipis_received;

@@ -42,6 +42,7 @@
 #include "kernel/clock.h"
 #include "kernel/irq.h"
 #include "sched/fatal.h"
+#include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/runq.h"
 #include "sched/timer.h"
@@ -149,14 +150,18 @@ void wake_p(struct p *p)
 {
     /* O3: as in wake_idle, with p's pinbox for the queue and p's bit for the idle set. */
     fence_full();
-    /* relaxed: ordered by the fence. */
-    if ((atomic_load_explicit(&sched.idle_p, memory_order_relaxed) & bit(p->id)) == 0)
-        return;
     spin_lock(&sched.lock);
-    struct m *m = take_idle_locked(p);
+    struct m *m = take_idle_locked(p), *holder = p->m;
     spin_unlock(&sched.lock);
-    if (m == NULL)
+    if (m == NULL) {
+        /* A busy hart looks at its pinbox at its next schedule; without a slice that may be never.
+         * relaxed: O19: ordered by the fence. */
+        if (holder != NULL && holder != g_self()->m && !load_relaxed(&holder->slice_on)) {
+            g_self()->m->ipis_sent++;
+            irq_send_ipi(holder->hart_no);
+        }
         return;
+    }
     /* relaxed: as in spin_start. */
     atomic_fetch_add_explicit(&sched.spinning, 1, memory_order_relaxed);
     hand_over(m, p);
@@ -179,12 +184,11 @@ static void give_up_p_locked(struct m *m)
     atomic_store_explicit(&sched.idle_p, ps | bit(p->id), memory_order_relaxed); /* relaxed: too */
 }
 
-/* m has p: sees to it that its timers are watched. */
+/* m has p. Its timers, some of which may be due, are the next thing that the caller looks at. */
 static void adopt_p(struct m *m, struct p *p)
 {
     m->p = p;
     p->m = m;
-    timers_arm(m, p);
 }
 
 /*
@@ -252,7 +256,7 @@ static void check_deadlock(void)
         fatal_deadlock(live);
 }
 
-/* W5. Returns with a P. */
+/* W5. Returns with a P, whose timers nobody watches yet. */
 static void sleep_until_woken(struct m *m)
 {
     int64_t since = clock_ns();
@@ -302,6 +306,7 @@ void idle_sleep(struct m *m)
     }
     give_up_p_locked(m); /* W1 */
     spin_unlock(&sched.lock);
+    slice_stop(m);
     if (m->spinning)
         spin_stop(m); /* W2 */
     fence_full();     /* O3: W3, pairs with the fence in wake_idle */
@@ -322,4 +327,5 @@ void idle_without_p(struct m *m)
     atomic_store_explicit(&sched.idle_m, ms | bit(m->id), memory_order_relaxed); /* relaxed: */
     spin_unlock(&sched.lock);
     sleep_until_woken(m);
+    timers_arm(m, m->p);
 }

@@ -27,7 +27,8 @@ void spin_start(struct m *m);
 /* m has found work: stops searching, and if it was the last, lets another begin. */
 void spin_found(struct m *m);
 
-/* Gives up m's P and sleeps until there is reason to look again. m holds a P when it returns. */
+/* Gives up m's P and sleeps until there is reason to look again. m holds a P when it returns, and must
+ * call timers_run for it. */
 void idle_sleep(struct m *m);
 
 /* A hart that starts without a P, since there are fewer Ps than harts: sleeps until it gets one. */

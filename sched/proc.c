@@ -31,6 +31,7 @@
 #include "sched/atomic.h"
 #include "sched/g.h"
 #include "sched/idle.h"
+#include "sched/preempt.h"
 #include "sched/runq.h"
 #include "sched/timer.h"
 
@@ -48,8 +49,10 @@ void global_put_batch(struct g *first, struct g *last, uint32_t n)
         sched.global_head = first;
     sched.global_tail = last;
     /* relaxed: under the lock; readers without it only decide whether to take it. */
-    atomic_fetch_add_explicit(&sched.global_n, n, memory_order_relaxed);
+    bool first_come = atomic_fetch_add_explicit(&sched.global_n, n, memory_order_relaxed) == 0;
     spin_unlock(&sched.lock);
+    if (first_come)
+        slice_notify();
 }
 
 static struct g *global_pop_locked(void)
@@ -130,10 +133,10 @@ static void enqueue_pinned(struct p *p, struct g *g)
         return;
     }
     inbox_put(home, &home->pinbox, g);
-    wake_p(home);
+    wake_p(home); /* a busy one gets an interrupt too: S1 */
 }
 
-static void enqueue_tail(struct p *p, struct g *g)
+void sched_put_tail(struct p *p, struct g *g)
 {
     if (g->flags & GF_PINNED)
         enqueue_pinned(p, g);
@@ -146,11 +149,7 @@ void g_ready(struct g *g)
     struct p *p = g_self()->m->p;
     ASSERT(g->status == G_WAITING, "g_ready: goroutine is not waiting");
     g->status = G_RUNNABLE;
-    if (g->flags & GF_PINNED)
-        enqueue_pinned(p, g);
-    else
-        runq_put_next(p, g);
-    wake_idle();
+    sched_spawn(p, g);
 }
 
 void g_ready_tail(struct g *g)
@@ -158,7 +157,8 @@ void g_ready_tail(struct g *g)
     struct p *p = g_self()->m->p;
     ASSERT(g->status == G_WAITING, "g_ready_tail: goroutine is not waiting");
     g->status = G_RUNNABLE;
-    enqueue_tail(p, g);
+    sched_put_tail(p, g);
+    slice_ensure(g_self()->m);
     wake_idle();
 }
 
@@ -168,6 +168,7 @@ void sched_spawn(struct p *p, struct g *g)
         enqueue_pinned(p, g);
     else
         runq_put_next(p, g);
+    slice_ensure(g_self()->m);
     wake_idle();
 }
 
@@ -215,8 +216,8 @@ static struct g *pick_fair(struct p *p)
     return g != NULL ? g : runq_get(&p->runq);
 }
 
-/* The rarer half of pick_local: attention is wanted, or the GLOBAL_TICK-th time has come. */
-static __attribute__((noinline)) struct g *pick_special(struct p *p)
+/* Attention is wanted, or the GLOBAL_TICK-th time has come: a turn for the pinned and the global. */
+static struct g *pick_special(struct p *p)
 {
     struct g *g = NULL;
     /* relaxed: attend acquires what it clears. */
@@ -234,18 +235,28 @@ static __attribute__((noinline)) struct g *pick_special(struct p *p)
     return g;
 }
 
-/* The next of this P's own, or NULL. */
-static inline struct g *pick_local(struct p *p)
+/* relaxed: a bit set a moment later is seen next time. */
+static inline bool is_special(struct p *p)
 {
-    struct g *g = NULL;
-    /* relaxed: a bit set a moment later is seen next time. */
-    if (__builtin_expect(load_relaxed(&p->attention) != 0 || p->tick == 1, 0))
-        g = pick_special(p);
-    if (g == NULL)
-        g = runq_take_next(&p->runq);
-    if (g == NULL)
+    return __builtin_expect(load_relaxed(&p->attention) != 0 || p->tick == 1, 0);
+}
+
+/* The next of this P's runnext and ring, or NULL. */
+static inline struct g *pick_queued(struct p *p)
+{
+    struct g *g = runq_take_next(&p->runq);
+    if (g != NULL)
+        p->inherited++;
+    else
         g = runq_get(&p->runq);
     return g;
+}
+
+/* The next of this P's own, or NULL. */
+static struct g *pick_local(struct p *p)
+{
+    struct g *g = is_special(p) ? pick_special(p) : NULL;
+    return g != NULL ? g : pick_queued(p);
 }
 
 /* A number below n; each P has its own sequence (xorshift). */
@@ -340,21 +351,58 @@ static __attribute__((noinline)) void note_pinned(struct p *p)
     atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
 }
 
-HOT _Noreturn void sched_next(struct m *m)
+static inline _Noreturn void sched_run(struct m *m, struct g *g)
 {
-    struct g *g = pick_local(m->p);
-    if (__builtin_expect(g == NULL, 0))
-        g = find_runnable(m);
-    if (__builtin_expect(m->spinning, 0))
-        spin_found(m);
-    ASSERT(g->status == G_RUNNABLE, "sched_next: goroutine is not runnable");
+    ASSERT(g->status == G_RUNNABLE, "sched_run: goroutine is not runnable");
     if (__builtin_expect(g->flags & GF_PINNED, 0))
         note_pinned(m->p);
-    m->p->tick--;
     g->m = m;
     g->status = G_RUNNING;
     g->preempt_off = 0;
     arch_resume(g_tp(g));
+}
+
+/* g was not simply the next of a queue: there may be more than it, behind it. */
+static _Noreturn void run_found(struct m *m, struct g *g)
+{
+    if (m->spinning)
+        spin_found(m);
+    m->p->tick--;
+    slice_check(m); /* S1 */
+    sched_run(m, g);
+}
+
+static __attribute__((noinline)) _Noreturn void next_slow(struct m *m)
+{
+    struct g *g = pick_local(m->p);
+    run_found(m, g != NULL ? g : find_runnable(m));
+}
+
+HOT _Noreturn void sched_next(struct m *m)
+{
+    struct p *p = m->p;
+    struct g *g = is_special(p) ? NULL : pick_queued(p);
+    if (__builtin_expect(g == NULL, 0))
+        next_slow(m);
+    p->tick--;
+    sched_run(m, g);
+}
+
+_Noreturn void sched_look(struct m *m, struct g *g)
+{
+    struct p *p = m->p;
+    attend(p);
+    p->inherited++;
+    if (p->tick == 1) /* this is no choice that could be fair: put off to the next time */
+        tick_restart(p);
+    struct g *first = runq_take_next(&p->runq);
+    if (first == NULL)
+        run_found(m, g);
+    if (g->flags & GF_PINNED)
+        sched_put_tail(p, g);
+    else
+        runq_put_next(p, g);
+    run_found(m, first);
 }
 
 /* ---- leaving ---- */
@@ -377,7 +425,7 @@ void park_unlock(void *arg, struct arch_hart *hart)
 static void yield_commit(void *arg, struct arch_hart *hart)
 {
     struct m *m = (struct m *)hart;
-    enqueue_tail(m->p, arg);
+    sched_put_tail(m->p, arg);
     wake_idle(); /* it may not be the ring that is served next */
     sched_next(m);
 }
@@ -393,13 +441,13 @@ static __attribute__((noinline)) void gosched_slow(struct p *p)
 {
     struct g *g = g_self();
     bool alone = runq_len(&p->runq) == 0 && p->pinned_head == NULL;
-    /* relaxed: whoever comes a moment later is seen at the next yield. */
-    bool calm = load_relaxed(&p->attention) == 0 && load_relaxed(&sched.global_n) == 0;
     bool due = p->tick == 0;
     p->tick++; /* runtime_gosched has counted a schedule that has not been yet */
+    /* relaxed: whoever comes a moment later is seen at the next yield. */
+    bool calm = load_relaxed(&p->attention) == 0 && load_relaxed(&sched.global_n) == 0;
     if (alone && calm) {
         g->status = G_RUNNING;
-        g->preempt_off = 0;
+        preempt_on();
     } else if (due && calm && load_relaxed(&p->runq.next) == NULL) { /* relaxed: our own */
         tick_restart(p);
         runtime_gosched();

@@ -17,11 +17,19 @@ static inline struct m *preempt_off(void)
     return g->m;
 }
 
+/* preempt.c: an interrupt found preemption off and left word. */
+void preempt_honour(void);
+
 static inline void preempt_on(void)
 {
+    struct g *g = g_self();
     atomic_signal_fence(
         memory_order_seq_cst); /* order: for interrupts on this hart: after what came before */
-    g_self()->preempt_off--;
+    g->preempt_off--;
+    atomic_signal_fence(
+        memory_order_seq_cst); /* order: for interrupts on this hart: they see 0, or we their word */
+    if (__builtin_expect(g->preempt_wanted != 0, 0) && g->preempt_off == 0)
+        preempt_honour();
 }
 
 /* What a goroutine does for last before another runs: see g_park. */
@@ -52,6 +60,13 @@ void sched_spawn(struct p *p, struct g *g);
 /* Ends the scheduler's turn: picks a G for this M and runs it. On the scheduler stack, with a P. */
 _Noreturn void sched_next(struct m *m);
 
+/* g, runnable, goes to the tail of p, the caller's P, or to where it is pinned. */
+void sched_put_tail(struct p *p, struct g *g);
+/*
+ * As sched_next, with g interrupted in the middle of its slice: what has become due runs first, g
+ * right after it.
+ */
+_Noreturn void sched_look(struct m *m, struct g *g);
 /* Puts n Gs linked by link, first … last, on the global queue. */
 void global_put_batch(struct g *first, struct g *last, uint32_t n);
 

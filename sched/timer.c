@@ -25,6 +25,7 @@
 #include <string.h>
 #include "kernel/clock.h"
 #include "kernel/page.h"
+#include "sched/preempt.h"
 #include "sched/proc.h"
 
 #define ARITY 4u
@@ -184,10 +185,22 @@ void timers_run_others(struct p *p, struct p *victim)
         fire_due(p, &victim->timers, clock_ns());
 }
 
+/* From the interrupt: for the end of the slice, and for timers that are not due yet; those that are
+ * have been told, and to arm for them again would only come back here. */
+static void arm_later(struct m *m, struct p *p)
+{
+    int64_t when = preempt_deadline(m, p);
+    if (when <= clock_ns())
+        when = m->slice_on ? m->slice_end : CLOCK_NEVER;
+    if (when != CLOCK_NEVER) {
+        m->armed = when;
+        clock_arm(when);
+    }
+}
+
 void timers_arm(struct m *m, struct p *p)
 {
-    /* relaxed: T1. */
-    int64_t first = atomic_load_explicit(&p->timers.first, memory_order_relaxed);
+    int64_t first = preempt_deadline(m, p);
     uintptr_t was;
     if (first >= m->armed)
         return;
@@ -199,13 +212,14 @@ void timers_arm(struct m *m, struct p *p)
 
 void timers_interrupt(struct m *m)
 {
+    m->timer_irqs++;
     clock_arm(CLOCK_NEVER);
     m->armed = CLOCK_NEVER;
-    m->timer_irqs++;
-    if (m->p != NULL)
-        /* relaxed: from this hart's interrupt to this hart. */
-        atomic_fetch_or_explicit(&m->p->attention, ATTN_TIMER, memory_order_relaxed);
-    /* relaxed: likewise; a hart that is just giving its P up sees at least one of the two. */
+    if (m->p != NULL) {
+        preempt_on_timer(m, clock_ns());
+        arm_later(m, m->p);
+    }
+    /* relaxed: to itself; a hart that is just giving its P up sees at least one of the two. */
     atomic_store_explicit(&m->self_wake, true, memory_order_relaxed);
 }
 

@@ -14,6 +14,7 @@
 #include "sched/defer.h"
 #include "sched/fatal.h"
 #include "sched/freeze.h"
+#include "sched/preempt.h"
 #include "sched/timer.h"
 #include "sched/traceback.h"
 
@@ -29,6 +30,12 @@ void sched_trap_ipi(struct arch_hart *hart, struct arch_frame *f)
     m->soft_irqs++;
     fatal_check_halt(m, f);
     freeze_check(m, f);
+    preempt_on_ipi(m);
+}
+
+void sched_trap_exit(struct arch_hart *hart, struct arch_frame *f)
+{
+    preempt_on_trap_exit((struct m *)hart, f);
 }
 
 unsigned sched_hart_no(struct arch_hart *hart)

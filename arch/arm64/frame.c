@@ -27,25 +27,41 @@ bool arch_unwind(uintptr_t *pc, uintptr_t *fp, uintptr_t lo, uintptr_t hi)
     return *pc != 0;
 }
 
-/* A goroutine with an FPCR of its own left {return address, FPCR} on its stack (switch.S). */
+/* Where contexts go on that left something on their stacks (switch.S). */
+extern char arm64_fpcr_resume[], arm64_frame_resume[];
+
+/* A goroutine with an FPCR of its own left {return address, FPCR}. */
 static bool has_fpcr(const struct arch_context *ctx)
 {
-    extern char arm64_fpcr_resume[];
     return ctx->x[11] == (uintptr_t)arm64_fpcr_resume;
 }
 
+/* A preempted one left everything. NULL: it went by itself, and what it saved is in ctx. */
+static const struct arch_frame *preempted(const struct arch_context *ctx)
+{
+    return ctx->x[11] == (uintptr_t)arm64_frame_resume ? (const struct arch_frame *)ctx->sp : NULL;
+}
+
+/* Of a preempted context the next instruction itself, else the one that a call returns to. */
 uintptr_t arch_context_pc(const struct arch_context *ctx)
 {
+    const struct arch_frame *f = preempted(ctx);
+    if (f != NULL)
+        return f->pc;
     return has_fpcr(ctx) ? *(const uintptr_t *)ctx->sp : ctx->x[11];
 }
 
 uintptr_t arch_context_fp(const struct arch_context *ctx)
 {
-    return ctx->x[10];
+    const struct arch_frame *f = preempted(ctx);
+    return f != NULL ? f->x[FP] : ctx->x[10];
 }
 
 uintptr_t arch_context_sp(const struct arch_context *ctx)
 {
+    const struct arch_frame *f = preempted(ctx);
+    if (f != NULL)
+        return f->sp;
     return has_fpcr(ctx) ? ctx->sp + ARM64_FPCR_SIZE : ctx->sp;
 }
 

@@ -26,6 +26,9 @@
 #define ARCH_FRAME_FPCR   296 /* and FPSR */
 #define ARCH_FRAME_Q      320 /* q0 … q31 */
 
+/* Below the stack pointer of a preempted goroutine: its frame, on a multiple of 16. */
+#define ARCH_FRAME_ROOM (ARCH_FRAME_SIZE + 16)
+
 /* Stacks of the boot hart until the kernel has made it a struct arch_hart. */
 #define ARM64_BOOT_STACK      16384
 #define ARM64_BOOT_TRAP_STACK 4096

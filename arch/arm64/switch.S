@@ -7,10 +7,14 @@
  *   _Noreturn void arch_leave(void (*fn)(void *, struct arch_hart *), void *arg,
  *                             struct arch_hart *hart);
  *   _Noreturn void arch_resume(uintptr_t tp);
+ *   void arch_frame_park(const struct arch_frame *f);
+ *   _Noreturn void arch_trap_leave(void (*fn)(void *, struct arch_hart *), void *arg,
+ *                                  struct arch_hart *hart);
  *
- * All are plain calls, so only what the calling convention preserves is saved, into the struct
- * arch_context that ends at the thread pointer: x19 … x30, sp, and the low halves of v8 … v15.
- * Whoever goes to the scheduler's stack starts at the top of it; that context is never saved.
+ * The first four are plain calls, so only what the calling convention preserves is saved, into the
+ * struct arch_context that ends at the thread pointer: x19 … x30, sp, and the low halves of v8 …
+ * v15. The last two belong to trap handlers and are explained where they are. Whoever goes to
+ * the scheduler's stack starts at the top of it; that context is never saved.
  *
  * Floating point. The eight d registers are always saved. They cost eight instructions, of the 40
  * of a yield; leaving the unit off until its first use, as on RISC-V, would cost two to look
@@ -24,7 +28,8 @@
  * context starts out with 0, the scheduler's too.
  *
  * The exclusive monitor needs no clrex here (trap 18): code cannot call anything between a load
- * and a store exclusive, and those that an interrupt splits lose their reservation by its eret.
+ * and a store exclusive, and those that an interrupt splits lose their reservation by an eret, the
+ * interrupt's own or that of arm64_frame_resume.
  */
 #include "arch/arm64/asm.h"
 
@@ -139,6 +144,81 @@ FUNC(arch_resume)
 2:  msr  fpcr, xzr
     b    1b
 END(arch_resume)
+
+/*
+ * Preemption. The frame that trap.S stored holds the whole goroutine, so parking it is a copy of
+ * that frame to the goroutine's own stack, below sp, where nothing of value may be (AAPCS64,
+ * universal stack constraints), and a context whose return address is arm64_frame_resume. The rest
+ * of the context stays what it was at some earlier switch: the resumption loads it for nothing, and
+ * then everything from the frame. So who resumes need not know which kind of context comes.
+ *
+ * The copy goes through vector registers: the handler may lose q0 … q3 as in any call, and the
+ * goroutine's are in the frame. FPCR is 0 since trap.S went to C, as every context expects that
+ * comes next.
+ *
+ * x0 frame
+ */
+FUNC(arch_frame_park)
+    ldr  x9, [x0, #ARCH_FRAME_TP]
+    ldr  x10, [x0, #ARCH_FRAME_SP]
+    sub  x10, x10, #ARCH_FRAME_SIZE
+    and  x10, x10, #~15
+    adr  x11, arm64_frame_resume
+    stur x10, [x9, #CTX(ARCH_CONTEXT_SP)]
+    stur x11, [x9, #CTX(ARCH_CONTEXT_X + 88)]
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+    ldp  q0, q1, [x0, #64 * \n]
+    ldp  q2, q3, [x0, #64 * \n + 32]
+    stp  q0, q1, [x10, #64 * \n]
+    stp  q2, q3, [x10, #64 * \n + 32]
+    .endr
+    ret
+END(arch_frame_park)
+
+/*
+ * Where a preempted context goes on: sp is its frame. An eret has to bring it back, since nothing
+ * else sets pc, flags and x30 at once, and ELR_EL1 and SPSR_EL1, which belong to the hart, must be
+ * safe from interrupts from the first write to the eret. That restores PSTATE as it was: the
+ * flags, EL1t, interrupts enabled or they would not have come. SP_EL1 was emptied by
+ * arch_trap_leave, on whichever hart, and isn't touched here.
+ *
+ * From the move to sp on, the frame lies below the stack pointer. Nobody writes there: interrupts
+ * are masked, and traps have a stack of their own. An interrupt ahead of the mask finds the thread
+ * pointer of a running goroutine that is intact in its frame, and within these labels nobody
+ * preempts: to do it here would only put a second frame below the first.
+ */
+FUNC(arm64_frame_resume)
+    msr  daifset, #2
+    mov  x0, sp
+    q_pairs ldp, x0
+    ldp  x30, x1, [x0, #ARCH_FRAME_X + 8 * 30]
+    ldp  x2, x3, [x0, #ARCH_FRAME_PC]
+    ldp  x4, x5, [x0, #ARCH_FRAME_FPCR]
+    mov  sp, x1
+    msr  elr_el1, x2
+    msr  spsr_el1, x3
+    msr  fpcr, x4
+    msr  fpsr, x5
+    x_pairs ldp, x0
+    ldp  x0, x1, [x0, #ARCH_FRAME_X]
+    eret
+END(arm64_frame_resume)
+
+/*
+ * Out of a trap handler without eret: what it would have done is done by hand. SP_EL1 goes back to
+ * the top, so that the next trap starts there; EL1t; then A and I, which taking an interrupt has
+ * masked with D and F, are clear again, and D and F stay set as ever (port.h). A trap from there on
+ * finds the scheduler's thread pointer, which trap.S has set, and at worst not yet its stack.
+ *
+ * x0 fn   x1 arg   x2 hart
+ */
+FUNC(arch_trap_leave)
+    ldr  x9, [x2, #ARCH_HART_TRAP_SP]
+    mov  sp, x9
+    msr  spsel, #0
+    msr  daifclr, #6
+    b    to_scheduler
+END(arch_trap_leave)
 
 /* Where a context with an FPCR of its own goes on; arch_context_pc knows it. */
 FUNC(arm64_fpcr_resume)

@@ -16,54 +16,18 @@
  *
  * The frame holds all of the processor's state, the vector registers whole. Their 32 instructions
  * are spent on every interrupt because C may touch any of them (memset does) and because a
- * preempted goroutine needs exactly this frame: it can be copied to the goroutine as it is and
- * resumed by the same way out, on any hart.
+ * preempted goroutine needs exactly this frame: it is copied to the goroutine's stack as it is, and
+ * switch.S has the way out of the copy, on any hart.
  *
  * The handler runs with the thread pointer of the hart's scheduler, since the interrupted one may
  * name a goroutine that another hart has begun to run (arch_yield).
  */
 #include "arch/arm64/asm.h"
 
-/* Stores (stp) or loads (ldp) x0 … x29, and every vector register. */
-.macro x_pairs op
-    \op x0, x1, [sp, #ARCH_FRAME_X + 0]
-    \op x2, x3, [sp, #ARCH_FRAME_X + 16]
-    \op x4, x5, [sp, #ARCH_FRAME_X + 32]
-    \op x6, x7, [sp, #ARCH_FRAME_X + 48]
-    \op x8, x9, [sp, #ARCH_FRAME_X + 64]
-    \op x10, x11, [sp, #ARCH_FRAME_X + 80]
-    \op x12, x13, [sp, #ARCH_FRAME_X + 96]
-    \op x14, x15, [sp, #ARCH_FRAME_X + 112]
-    \op x16, x17, [sp, #ARCH_FRAME_X + 128]
-    \op x18, x19, [sp, #ARCH_FRAME_X + 144]
-    \op x20, x21, [sp, #ARCH_FRAME_X + 160]
-    \op x22, x23, [sp, #ARCH_FRAME_X + 176]
-    \op x24, x25, [sp, #ARCH_FRAME_X + 192]
-    \op x26, x27, [sp, #ARCH_FRAME_X + 208]
-    \op x28, x29, [sp, #ARCH_FRAME_X + 224]
-.endm
-.macro q_pairs op
-    \op q0, q1, [sp, #ARCH_FRAME_Q + 0]
-    \op q2, q3, [sp, #ARCH_FRAME_Q + 32]
-    \op q4, q5, [sp, #ARCH_FRAME_Q + 64]
-    \op q6, q7, [sp, #ARCH_FRAME_Q + 96]
-    \op q8, q9, [sp, #ARCH_FRAME_Q + 128]
-    \op q10, q11, [sp, #ARCH_FRAME_Q + 160]
-    \op q12, q13, [sp, #ARCH_FRAME_Q + 192]
-    \op q14, q15, [sp, #ARCH_FRAME_Q + 224]
-    \op q16, q17, [sp, #ARCH_FRAME_Q + 256]
-    \op q18, q19, [sp, #ARCH_FRAME_Q + 288]
-    \op q20, q21, [sp, #ARCH_FRAME_Q + 320]
-    \op q22, q23, [sp, #ARCH_FRAME_Q + 352]
-    \op q24, q25, [sp, #ARCH_FRAME_Q + 384]
-    \op q26, q27, [sp, #ARCH_FRAME_Q + 416]
-    \op q28, q29, [sp, #ARCH_FRAME_Q + 448]
-    \op q30, q31, [sp, #ARCH_FRAME_Q + 480]
-.endm
-
 .macro save_frame
     sub  sp, sp, #ARCH_FRAME_SIZE
-    x_pairs stp
+    stp  x0, x1, [sp, #ARCH_FRAME_X]
+    x_pairs stp, sp
     mrs  x1, sp_el0
     mrs  x2, elr_el1
     mrs  x3, spsr_el1
@@ -74,7 +38,7 @@
     stp  x2, x3, [sp, #ARCH_FRAME_PC]
     str  x4, [sp, #ARCH_FRAME_TP]
     stp  x5, x6, [sp, #ARCH_FRAME_FPCR]
-    q_pairs stp
+    q_pairs stp, sp
 .endm
 
 /* The cause of an exception must be read before another one can overwrite it. */
@@ -134,8 +98,9 @@ trap_return:
     msr  tpidr_el0, x4
     msr  fpcr, x5
     msr  fpsr, x6
-    q_pairs ldp
-    x_pairs ldp
+    q_pairs ldp, sp
+    x_pairs ldp, sp
+    ldp  x0, x1, [sp, #ARCH_FRAME_X]
     add  sp, sp, #ARCH_FRAME_SIZE
     eret
 END(trap_irq)

@@ -25,23 +25,43 @@ bool arch_unwind(uintptr_t *pc, uintptr_t *fp, uintptr_t lo, uintptr_t hi)
     return *pc != 0;
 }
 
-/* A goroutine with floating point left its real return address below its stack pointer (switch.S). */
+extern char fp_resume[], riscv_frame_resume[];
+
+/* Of a context that was preempted: where and how it comes back. NULL: it left by itself. */
+static const struct arch_frame *preempted(const struct arch_context *ctx)
+{
+    return ctx->ra == (uintptr_t)riscv_frame_resume ? (const struct arch_frame *)ctx->sp : NULL;
+}
+
+/* A goroutine with floating point left its real return address below its stack pointer. */
 uintptr_t arch_context_pc(const struct arch_context *ctx)
 {
-    extern char fp_resume[];
     if (ctx->ra == (uintptr_t)fp_resume)
         return *(const uintptr_t *)(ctx->sp - ARCH_FP_SIZE + ARCH_FP_RA);
-    return ctx->ra;
+    return preempted(ctx) ? preempted(ctx)->x[0] : ctx->ra;
 }
 
 uintptr_t arch_context_fp(const struct arch_context *ctx)
 {
-    return ctx->s[0];
+    return preempted(ctx) ? preempted(ctx)->x[8] : ctx->s[0];
 }
 
 uintptr_t arch_context_sp(const struct arch_context *ctx)
 {
-    return ctx->sp;
+    return preempted(ctx) ? preempted(ctx)->x[2] : ctx->sp;
+}
+
+void arch_frame_park(const struct arch_frame *f)
+{
+    void riscv_frame_save_fp(struct arch_frame * at);
+    struct arch_context *ctx = (struct arch_context *)(f->x[4] - ARCH_CONTEXT_SIZE);
+    uintptr_t room = ARCH_FRAME_SIZE + ARCH_FRAME_FP_SIZE;
+    struct arch_frame *at = (struct arch_frame *)((f->x[2] - room) & ~(uintptr_t)15);
+    *at = *f;
+    if (*(uint8_t *)((uintptr_t)ctx - ARCH_G_FLAGS) & ARCH_FLAG_FP)
+        riscv_frame_save_fp(at);
+    ctx->sp = (uintptr_t)at;
+    ctx->ra = (uintptr_t)riscv_frame_resume;
 }
 
 uintptr_t arch_frame_pc(const struct arch_frame *f)

@@ -18,6 +18,10 @@
 #define ARCH_FP_FCSR 96
 #define ARCH_FP_RA   104
 
+/* Behind the frame of a preempted floating-point goroutine: f0 … f31, fcsr. */
+#define ARCH_FRAME_FP_SIZE 272
+#define ARCH_FRAME_ROOM    (ARCH_FRAME_SIZE + ARCH_FRAME_FP_SIZE + 16)
+
 /* arch_flags of a goroutine. */
 #define ARCH_FLAG_FP 1 /* has executed a floating-point instruction */
 

@@ -38,6 +38,12 @@
     .endr
 .endm
 
+.macro each_fp op
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    \op f\n, ARCH_FRAME_SIZE + 8 * \n(sp)
+    .endr
+.endm
+
 /* fs0 … fs11, fcsr and the real ra go below the stack pointer, which no trap ever writes to (traps
  * have a stack of their own); ra becomes fp_resume, which \hart has at hand. Clobbers t0. */
 .macro fp_push hart
@@ -177,8 +183,67 @@ FUNC(fp_resume)
     ret
 END(fp_resume)
 
+/*
+ * Resumption of a preempted goroutine: sp is its struct arch_frame. Whatever was in the registers
+ * comes back, floating point too, by way of a return from a trap that was long ago; interrupts
+ * are masked from the first csr that this return uses to the return itself.
+ */
+FUNC(riscv_frame_resume)
+    lbu  t0, CTX(-ARCH_G_FLAGS)(tp)
+    beqz t0, 1f
+    li   t0, SSTATUS_FS_INITIAL
+    csrs sstatus, t0
+    each_fp fld
+    ld   t0, ARCH_FRAME_SIZE + 256(sp)
+    fscsr t0
+1:  csrci sstatus, SSTATUS_SIE
+    ld   t0, 0(sp)
+    csrw sepc, t0
+    sc.d zero, t0, (sp)                 /* ends a reservation of whoever ran here before (trap 18) */
+    li   t0, SSTATUS_SPP | SSTATUS_SPIE
+    csrs sstatus, t0
+    ld   x1, 8(sp)
+    .irp n, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    ld   x\n, 8 * \n(sp)
+    .endr
+    ld   sp, 16(sp)
+    sret
+END(riscv_frame_resume)
+
 FUNC(arch_switch_end)
 END(arch_switch_end)
+
+/*
+ * a0 struct arch_frame * with room behind it: the floating-point half of arch_frame_park. The unit is
+ * on, since the goroutine has the flag and was running; it is off afterwards.
+ */
+FUNC(riscv_frame_save_fp)
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    fsd  f\n, ARCH_FRAME_SIZE + 8 * \n(a0)
+    .endr
+    frcsr t0
+    sd   t0, ARCH_FRAME_SIZE + 256(a0)
+    li   t0, SSTATUS_FS
+    csrc sstatus, t0
+    ret
+END(riscv_frame_save_fp)
+
+/*
+ * a0 fn   a1 arg   a2 hart: out of a trap handler, interrupts masked until here.
+ */
+FUNC(arch_trap_leave)
+    ld   t0, ARCH_HART_TRAP_SP(a2)
+    csrw sscratch, t0
+    mv   t0, a0
+    ld   sp, ARCH_HART_SCHED_SP(a2)
+    ld   tp, ARCH_HART_SCHED_TP(a2)
+    mv   a0, a1
+    mv   a1, a2
+    li   s0, 0
+    li   ra, 0
+    csrsi sstatus, SSTATUS_SIE
+    jr   t0
+END(arch_trap_leave)
 
 /* First instructions of a new context: s1 is the function, s2 its argument. */
 FUNC(riscv_context_entry)

@@ -61,7 +61,7 @@ int main(int argc, char **argv)
     CHECK(ran == sent, "%ld of %ld ran", (long)ran, sent);
     CHECK(after == before, "free pages: %lu before, %lu after", (unsigned long)before,
           (unsigned long)after);
-    CHECK(s.ipis_sent == s.wakeups, "%llu IPIs for %llu wakeups", (unsigned long long)s.ipis_sent,
+    CHECK(s.ipis_sent >= s.wakeups, "%llu IPIs for %llu wakeups", (unsigned long long)s.ipis_sent,
           (unsigned long long)s.wakeups);
     return 0;
 }

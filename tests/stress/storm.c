@@ -245,7 +245,7 @@ int main(int argc, char **argv)
         CHECK(sched.p[i]->tick - 1 <= GLOBAL_TICK, "P%lu: tick is %lu", (unsigned long)i,
               (unsigned long)sched.p[i]->tick);
     CHECK(deferred % 3 == 0, "%ld deferred calls", (long)deferred);
-    CHECK(s.ipis_sent == s.wakeups, "%llu IPIs for %llu wakeups", (unsigned long long)s.ipis_sent,
+    CHECK(s.ipis_sent >= s.wakeups, "%llu IPIs for %llu wakeups", (unsigned long long)s.ipis_sent,
           (unsigned long long)s.wakeups);
     CHECK(after == before, "free pages: %lu before, %lu after", (unsigned long)before,
           (unsigned long)after);

@@ -218,13 +218,19 @@ TEST(a_p_that_must_run_is_run_by_a_hart_that_is_idle)
     reset();
     CHECK(sleeps(1));
     now_on(0);
-    wake_p(&ps[3]); /* it runs already */
+    ms[3].slice_on = true;
+    wake_p(&ps[3]); /* it runs already, and what it runs ends in time */
     CHECK_EQ(ipis, 0);
     wake_p(&ps[1]);
     CHECK_EQ(ipis, 1);
     CHECK_EQ(last_ipi, 1);
     CHECK(ms[1].next_p == &ps[1]);
     CHECK_EQ(sched.idle_m | sched.idle_p, 0);
+    ms[3].slice_on = false; /* what it runs might never end: it is told */
+    ps[3].m = &ms[3];
+    wake_p(&ps[3]);
+    CHECK_EQ(ipis, 2);
+    CHECK_EQ(last_ipi, 3);
 }
 
 TEST(half_of_the_busy_may_search)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "sched/gmp.h"
+#include "sched/preempt.h"
 
 _Thread_local uintptr_t unit_thread_pointer;
 
@@ -33,4 +34,44 @@ static inline uint32_t world_random(uint32_t *state)
     x ^= x >> 17;
     x ^= x << 5;
     return *state = x;
+}
+
+/* ---- preempt.c's, for the tests of other files: no slices, no requests ---- */
+
+#define DEFAULT __attribute__((weak))
+
+DEFAULT void slice_start(struct m *m)
+{
+    (void)m;
+}
+
+DEFAULT void slice_check(struct m *m)
+{
+    (void)m;
+}
+
+DEFAULT void slice_stop(struct m *m)
+{
+    (void)m;
+}
+
+DEFAULT void slice_notify(void)
+{
+}
+
+DEFAULT void preempt_honour(void)
+{
+    abort();
+}
+
+DEFAULT int64_t preempt_deadline(struct m *m, struct p *p)
+{
+    (void)m;
+    return p->timers.first;
+}
+
+DEFAULT void preempt_on_timer(struct m *m, int64_t now)
+{
+    (void)now;
+    m->p->attention |= ATTN_TIMER;
 }

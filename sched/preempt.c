@@ -1,0 +1,286 @@
+/*
+ * preempt: slices, and the end of them at any instruction.
+ *
+ * A goroutine that runs while others wait on its hart is taken off after SLICE_NS. Where nobody
+ * waits there is no timer and no interrupt.
+ *
+ *     slice_on     the hart's timer is set for the end of the slice, slice_end
+ *     p_turns      schedules that began a turn of their own: all but those out of runnext. Two that
+ *                  keep waking each other share one slice, so they cannot starve a third (trap 32)
+ *     slice_mark   p_turns when the slice began
+ *
+ * S1  While a goroutine runs and its P has work queued, or the global queue has, slice_on is true:
+ *     a goroutine that queues calls slice_ensure; the scheduler calls slice_check when it has found
+ *     work by more than a look at its own queue. (What a commit queues is at most one, and that is
+ *     what runs next.) What comes from elsewhere comes with an interrupt: inboxes by wake_p or the
+ *     sender, the global queue by slice_notify.
+ *
+ * At the end of the slice the handler looks: nobody waits: the slice is off, the hart is quiet
+ * again. p_turns has moved on: somebody else runs than when the slice began; it gets a slice from
+ * now. Otherwise what runs has had its time and is taken off.
+ *
+ * To turn a slice off and to publish work are the two sides of a store-buffering race (O19): the hart
+ * writes slice_on = false, full fence, looks at the global queue again; the other publishes, full
+ * fence, looks at slice_on. One of them sees the other.
+ *
+ * Taking off. An interrupt has stopped the goroutine somewhere. If its own preempt_off is 0 and the
+ * hart is not between two goroutines, all its registers are copied to its stack and the handler
+ * leaves for the scheduler's, where the goroutine is queued like any that left by itself: by then
+ * nothing of it is on this hart any more (trap 5). If preempt_off is above 0, it runs with something
+ * in hand that must not wait: a word in the G asks it to leave by itself as soon as preempt_on finds
+ * the count at 0. That word may be stale when it is found: the goroutine may have parked
+ * and come back meanwhile; wanted_at tells (trap 12). On a scheduler stack there is nobody to take
+ * off: the scheduler is about to choose anyway; but it may have looked already, so if something still
+ * wants attention, the hart is interrupted again a little later. The same between two
+ * (arch_in_switch, or a yield on its way there).
+ *
+ * Why it is taken off decides where it goes. Its slice is over: to the global queue, behind
+ * everyone, and who was to run next loses that place too. A timer or an arrival wants the
+ * scheduler to look: what that look brings to light runs first, and the goroutine next, within the
+ * same slice; so a timer is not late, and a fast ticker takes only its own time from the slice.
+ */
+#include "sched/preempt.h"
+#include "kernel/clock.h"
+#include "kernel/irq.h"
+#include "kernel/stack.h"
+#include "sched/atomic.h"
+#include "sched/idle.h"
+#include "sched/runq.h"
+#include "sched/timer.h"
+
+enum { WANT_LOOK = 1, WANT_END = 2 };
+
+static uint64_t p_turns(const struct p *p)
+{
+    return p_switches(p) - p->inherited;
+}
+
+/* What was wanted while another schedule's goroutine ran is wanted no more. */
+static void want(struct m *m, uint32_t why)
+{
+    uint64_t at = p_switches(m->p);
+    if (m->wanted_at != at)
+        atomic_store_explicit(&m->wanted, 0, memory_order_relaxed); /* relaxed: our own word */
+    m->wanted_at = at;
+    atomic_fetch_or_explicit(&m->wanted, why, memory_order_relaxed); /* relaxed: too */
+}
+
+/* ---- slices ---- */
+
+/* mark: p_turns of the turn that the slice is for. */
+static void slice_begin(struct m *m, uint64_t mark, int64_t now)
+{
+    m->slice_mark = mark;
+    m->slice_end = now + SLICE_NS;
+}
+
+static void start(struct m *m)
+{
+    uintptr_t was = arch_irq_save(); /* the handler writes all of this too */
+    slice_begin(m, p_turns(m->p), clock_ns());
+    /* relaxed: true is only a promise; O19 is about false. */
+    atomic_store_explicit(&m->slice_on, true, memory_order_relaxed);
+    timers_arm(m, m->p);
+    arch_irq_restore(was);
+}
+
+void slice_start(struct m *m)
+{
+    if (g_self() != m->g0)
+        start(m);
+}
+
+void slice_stop(struct m *m)
+{
+    /* relaxed: idle_sleep's full fence and last look follow (O3). */
+    atomic_store_explicit(&m->slice_on, false, memory_order_relaxed);
+}
+
+/* Does anyone wait for this P's hart? */
+static bool somebody_waits(struct p *p)
+{
+    /* relaxed, all: O19's fence, or the next interrupt, makes up for what is missed. */
+    return load_relaxed(&sched.global_n) != 0 || runq_len(&p->runq) != 0 ||
+           p->pinned_head != NULL || (load_relaxed(&p->attention) & ATTN_INBOX) != 0;
+}
+
+void slice_check(struct m *m)
+{
+    /* relaxed: as in slice_ensure. */
+    if (!load_relaxed(&m->slice_on) && somebody_waits(m->p))
+        start(m);
+}
+
+static void slice_over(struct m *m, int64_t now)
+{
+    struct p *p = m->p;
+    if (!somebody_waits(p)) {
+        /* relaxed: the fence orders it. */
+        atomic_store_explicit(&m->slice_on, false, memory_order_relaxed);
+        fence_full(); /* O19: pairs with the fence in slice_notify */
+        if (!somebody_waits(p))
+            return;
+        /* relaxed: as in slice_start. */
+        atomic_store_explicit(&m->slice_on, true, memory_order_relaxed);
+    }
+    if (p_turns(p) == m->slice_mark)
+        want(m, WANT_END);
+    slice_begin(m, p_turns(p), now);
+}
+
+void slice_notify(void)
+{
+    struct m *self = g_self()->m;
+    fence_full(); /* O19: pairs with the fence in slice_over */
+    for (uint32_t i = 0; i < sched.n_m; i++) {
+        struct m *m = sched.m[i];
+        /* relaxed: ordered by the fence; idle harts are woken by wake_idle instead. */
+        if (m != self && !atomic_load_explicit(&m->slice_on, memory_order_relaxed) &&
+            (load_relaxed(&sched.idle_m) >> m->id & 1) == 0) { /* relaxed: as above */
+            self->ipis_sent++;
+            irq_send_ipi(m->hart_no);
+        }
+    }
+}
+
+/* Something for the scheduler to look at that whoever ran last has not looked at. */
+static bool attention_pending(const struct p *p)
+{
+    /* relaxed: what is behind the bits is taken with its own acquire. */
+    return (load_relaxed(&p->attention) & ~(uint32_t)ATTN_PINNED) != 0;
+}
+
+/* ---- interrupts ---- */
+
+int64_t preempt_deadline(struct m *m, struct p *p)
+{
+    /* relaxed: T1 of timer.c; slice_on is our own. */
+    int64_t first = load_relaxed(&p->timers.first);
+    if (m->p == NULL || !load_relaxed(&m->slice_on)) /* relaxed: as above */
+        return first;
+    return first < m->slice_end ? first : m->slice_end;
+}
+
+void preempt_on_timer(struct m *m, int64_t now)
+{
+    struct p *p = m->p;
+    /* relaxed: T1 of timer.c; from this hart's interrupt to this hart. */
+    if (load_relaxed(&p->timers.first) <= now)
+        atomic_fetch_or_explicit(&p->attention, ATTN_TIMER, memory_order_relaxed);
+    if (attention_pending(p))
+        want(m, WANT_LOOK);
+    if (load_relaxed(&m->slice_on) && now >= m->slice_end) /* relaxed: our own */
+        slice_over(m, now);
+}
+
+void preempt_on_ipi(struct m *m)
+{
+    struct p *p = m->p;
+    if (p == NULL)
+        return;
+    if (attention_pending(p))
+        want(m, WANT_LOOK);
+    if (!load_relaxed(&m->slice_on) && somebody_waits(p)) { /* relaxed: our own */
+        slice_begin(m, p_turns(p), clock_ns());
+        /* relaxed: as in slice_start. */
+        atomic_store_explicit(&m->slice_on, true, memory_order_relaxed);
+        timers_arm(m, p);
+    }
+}
+
+static void try_again(struct m *m, int64_t after)
+{
+    int64_t when = clock_ns() + after;
+    if (when < m->armed) {
+        m->armed = when;
+        clock_arm(when);
+    }
+}
+
+/* Is there room for the frame on g's stack? Maps it if need be. */
+static bool make_room(const struct g *g, const struct arch_frame *f)
+{
+    uintptr_t sp = arch_frame_sp(f), low = sp - ARCH_FRAME_ROOM;
+    if (sp > g->stack.hi || low < g->stack.lo || low > sp)
+        return false;
+    for (uintptr_t at = low & ~(uintptr_t)4095; at < sp; at += 4096)
+        if (stack_fault(at < low ? low : at, sp) != STACK_GREW)
+            return false;
+    return true;
+}
+
+static void preempt_commit(void *arg, struct arch_hart *hart);
+
+void preempt_on_trap_exit(struct m *m, struct arch_frame *f)
+{
+    struct g *g = g_of(arch_frame_tp(f));
+    /* relaxed: written on this hart only. */
+    if (__builtin_expect(m->p == NULL || load_relaxed(&m->wanted) == 0, 1))
+        return;
+    if (g == m->g0 || g->status != G_RUNNING || arch_in_switch(arch_frame_pc(f))) {
+        if (attention_pending(m->p))
+            try_again(m, PREEMPT_RETRY_NS);
+        return;
+    }
+    if (m->wanted_at != p_switches(m->p))
+        return;
+    if (g->preempt_off > 0) { /* before make_room: g may hold a lock that it takes */
+        g->preempt_wanted = 1;
+        return;
+    }
+    if (!make_room(g, f)) {
+        try_again(m, PREEMPT_NO_ROOM_NS);
+        return;
+    }
+    arch_frame_park(f);
+    g->status = G_RUNNABLE;
+    g->preempt_off = 1;
+    arch_trap_leave(preempt_commit, g, &m->hart);
+}
+
+/* ---- on the scheduler stack ---- */
+
+/* g's slice is over: behind everyone, and no one jumps the queue in its name. */
+static void end_slice(struct m *m, struct g *g)
+{
+    struct p *p = m->p;
+    p->count.preemptions++;
+    g->slices++;
+    struct g *next = runq_take_next(&p->runq);
+    if (next != NULL)
+        runq_put_tail(p, next);
+    if (g->flags & GF_PINNED)
+        sched_put_tail(p, g);
+    else
+        global_put_batch(g, g, 1);
+    slice_begin(m, p_turns(p) + 1, clock_ns()); /* the turn that is about to begin */
+    wake_idle();
+}
+
+static void preempt_commit(void *arg, struct arch_hart *hart)
+{
+    struct m *m = (struct m *)hart;
+    struct g *g = arg;
+    /* relaxed: this hart's alone; in one, so that an interrupt's word is never half lost. */
+    uint32_t why = atomic_exchange_explicit(&m->wanted, 0, memory_order_relaxed);
+    g->preempt_wanted = 0;
+    if (why & WANT_END) {
+        end_slice(m, g);
+        sched_next(m);
+    }
+    sched_look(m, g);
+}
+
+void preempt_honour(void)
+{
+    struct g *g = g_self();
+    g->preempt_wanted = 0;
+    struct m *m = preempt_off();
+    /* relaxed: this hart's alone. */
+    if (load_relaxed(&m->wanted) == 0 || m->wanted_at != p_switches(m->p)) {
+        preempt_on(); /* stale: it was meant for an earlier stay on a hart */
+        return;
+    }
+    g->status = G_RUNNABLE;
+    arch_park(preempt_commit, g, &m->hart);
+}

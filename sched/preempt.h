@@ -1,0 +1,31 @@
+/*
+ * preempt: taking a goroutine off its hart at any instruction. See preempt.c.
+ */
+#pragma once
+#include "sched/gmp.h"
+#include "sched/proc.h"
+
+/* This hart has just queued work behind what runs: sees to it that it ends in time. Its M's own,
+ * preemption off. On a scheduler stack it does nothing: slice_check follows. */
+void slice_start(struct m *m);
+static inline void slice_ensure(struct m *m)
+{
+    /* relaxed: its own word; the interrupt handler that changes it starts the slice anew itself. */
+    if (__builtin_expect(!atomic_load_explicit(&m->slice_on, memory_order_relaxed), 0))
+        slice_start(m);
+}
+/* This hart's scheduler has chosen what runs next: as slice_ensure, if anyone else waits. */
+void slice_check(struct m *m);
+/* m has no goroutine to run: no slice either. */
+void slice_stop(struct m *m);
+/* Work was put on the global queue: harts without a slice are told. */
+void slice_notify(void);
+
+/* The earliest time for which m's comparator must be set, p's timers included. */
+int64_t preempt_deadline(struct m *m, struct p *p);
+/* From m's timer interrupt: the slice may be over, timers may be due. */
+void preempt_on_timer(struct m *m, int64_t now);
+/* From m's IPI. */
+void preempt_on_ipi(struct m *m);
+/* Last in every interrupt: takes the interrupted goroutine off if that is wanted. May not return. */
+void preempt_on_trap_exit(struct m *m, struct arch_frame *f);
