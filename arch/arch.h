@@ -78,7 +78,7 @@ void arch_park(void (*fn)(void *arg, struct arch_hart *hart), void *arg, struct 
  */
 void arch_yield(uintptr_t next_tp, struct arch_hart *hart, struct arch_ring *ring, uint32_t h,
                 uint32_t new_tail);
-bool arch_in_switch(uintptr_t pc);
+static inline bool arch_in_switch(uintptr_t pc);
 /* Goes to the hart's scheduler stack for good; nothing is saved. */
 _Noreturn void arch_leave(void (*fn)(void *arg, struct arch_hart *hart), void *arg,
                           struct arch_hart *hart);
@@ -157,10 +157,12 @@ bool arch_frame_caller(const struct arch_frame *f, uintptr_t lo, uintptr_t hi, u
 uintptr_t arch_context_pc(const struct arch_context *ctx);
 uintptr_t arch_context_fp(const struct arch_context *ctx);
 uintptr_t arch_context_sp(const struct arch_context *ctx);
-uintptr_t arch_frame_pc(const struct arch_frame *f);
-uintptr_t arch_frame_fp(const struct arch_frame *f);
-uintptr_t arch_frame_sp(const struct arch_frame *f);
-uintptr_t arch_frame_tp(const struct arch_frame *f);
+/* Of a context that was preempted (arch_frame_park), all of it; NULL: it left by a call. */
+const struct arch_frame *arch_context_frame(const struct arch_context *ctx);
+static inline uintptr_t arch_frame_pc(const struct arch_frame *f);
+static inline uintptr_t arch_frame_fp(const struct arch_frame *f);
+static inline uintptr_t arch_frame_sp(const struct arch_frame *f);
+static inline uintptr_t arch_frame_tp(const struct arch_frame *f);
 /*
  * Makes the interrupted context call fn(arg) at once, as if its next instruction were that call, on
  * its stack [lo, hi), which is mapped from a little below the stack pointer up. false: the stack

@@ -4,6 +4,7 @@
  *     pinion.host=1          streams framed for tools/pinion-run
  *     pinion.name=NAME       argv[0]
  *     pinion.gomaxprocs=N    Ps at the start
+ *     pinion.schedtrace=MS   the scheduler's state every MS milliseconds, as one line in Go's form
  */
 #include "boot/args.h"
 #include <string.h>
@@ -45,6 +46,10 @@ static void setting(struct args *a, char *word)
     } else if ((v = value_of(word, "pinion.gomaxprocs")) != NULL) {
         if (!number(v, &a->gomaxprocs) || a->gomaxprocs == 0)
             kprintf("pinion: %s: a number from 1 is wanted; all harts are used\n", word);
+    } else if ((v = value_of(word, "pinion.schedtrace")) != NULL) {
+        if (!number(v, &a->schedtrace))
+            kprintf("pinion: %s: a number of milliseconds is wanted; there will be no trace\n",
+                    word);
     } else if (value_of(word, "pinion.host") == NULL) {
         kprintf("pinion: unknown setting %s\n", word);
     }

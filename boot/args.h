@@ -13,6 +13,7 @@ struct args {
     char *argv[ARGS_MAX + 1]; /* argv[0]: the program's name; ends with NULL */
     char text[ARGS_BYTES];    /* what argv points into */
     unsigned gomaxprocs;      /* 0: not given */
+    unsigned schedtrace;      /* milliseconds; 0: not given */
 };
 
 /* Takes the words apart. A setting that is unknown or makes no sense is reported and passed over;

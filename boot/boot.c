@@ -169,6 +169,7 @@ static void boot_scheduler(void *unused, struct arch_hart *hart)
     uint64_t up = wait_for_harts();
     args_parse(&args, machine.bootargs);
     sched_settle(up, args.gomaxprocs);
+    sched_trace_every(args.schedtrace);
     sched_main(self, start_main, start_prepare(&args));
     kprintf("pinion: %u harts up after %ld us\n", sched.n_m, (long)(clock_ns() / 1000));
     /* order: release pairs with the acquire in boot_later: everything above is visible. */

@@ -3,7 +3,7 @@
  *
  * An interrupt is acknowledged first and its cause looked for afterwards (traps 1 and 2): one that
  * comes while we look is delivered again. On Arm all of them arrive as external and the GIC tells
- * them apart; we take them until there are no more.
+ * them apart. We take one a trap: mostly there is one, and the next comes as soon as the mask is off.
  *
  * A load or store into a stack's unmapped part is the stack growing (stack.c) and nobody hears of
  * it. A fetch is never that.
@@ -29,15 +29,13 @@ void trap_software(struct arch_hart *hart, struct arch_frame *f)
 
 void trap_external(struct arch_hart *hart, struct arch_frame *f)
 {
-    unsigned no = sched_hart_no(hart);
-    for (;;) {
-        switch (irq_external(no)) {
-        case IRQ_NONE: sched_trap_exit(hart, f); return;
-        case IRQ_TIMER: sched_trap_timer(hart, f); break;
-        case IRQ_IPI: sched_trap_ipi(hart, f); break;
-        case IRQ_DEVICE: break;
-        }
+    switch (irq_external(sched_hart_no(hart))) {
+    case IRQ_TIMER: sched_trap_timer(hart, f); break;
+    case IRQ_IPI: sched_trap_ipi(hart, f); break;
+    case IRQ_NONE:
+    case IRQ_DEVICE: break;
     }
+    sched_trap_exit(hart, f);
 }
 
 /*

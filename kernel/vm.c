@@ -323,6 +323,15 @@ void *vm_unmap_table(uintptr_t va, int level)
     return e && !arch_pte_is_leaf(entry_load(e), level) ? entry_clear(e) : NULL;
 }
 
+bool vm_page_there(uintptr_t va)
+{
+    arch_pte upper = entry_load(entry_of(root, va, 2));
+    if (!arch_pte_valid(upper))
+        return false;
+    arch_pte lower = entry_load(entry_of(table_of(upper), va, 1));
+    return arch_pte_valid(lower) && arch_pte_valid(entry_load(entry_of(table_of(lower), va, 0)));
+}
+
 void *vm_lookup(uintptr_t va)
 {
     entry *table = root;

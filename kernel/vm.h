@@ -47,6 +47,8 @@ void vm_flush(uintptr_t va, size_t n);
 void vm_flush_all(void);
 /* The page mapped at va, or NULL. */
 void *vm_lookup(uintptr_t va);
+/* Is there a page at va, in a window that is mapped by single pages? Quicker. */
+bool vm_page_there(uintptr_t va);
 
 /* Windows of the address space. */
 #define VM_IDENTITY_END ((uint64_t)1 << 38)             /* physical memory beyond is not used */

@@ -31,6 +31,16 @@
 /* And one that found no room for the registers on the goroutine's stack, ns. */
 #define PREEMPT_NO_ROOM_NS 1000000
 
+/* sysmon's naps, ns: the first ROUNDS_AT_FIRST, and the longest. Go: 20 µs, 50, 10 ms. */
+#define NAP_NS          20000
+#define ROUNDS_AT_FIRST 50
+#define NAP_MAX_NS      10000000
+/* A P is taken from a blocking section that has lasted this long even if nothing waits. Go: 10 ms. */
+#define RETAKE_NS 10000000
+
+/* A hart in a blocking section whose P's timers are due says so this often, ns. */
+#define LATE_NS 1000000
+
 /* Goroutine ids a P takes from the global counter at once. Go: 16. */
 #define GOID_BATCH 16
 

@@ -13,8 +13,9 @@
 #include "kernel/console.h"
 #include "kernel/irq.h"
 #include "kernel/power.h"
-#include "sched/traceback.h"
 #include "sched/freeze.h"
+#include "sched/proc.h"
+#include "sched/traceback.h"
 
 static _Noreturn void halt_here(struct m *m, struct arch_frame *f)
 {
@@ -73,8 +74,7 @@ static void exit_commit(void *status, struct arch_hart *hart)
 /* On the scheduler stack, which needs no more memory: a program may end because there is none. */
 void sched_exit(int status)
 {
-    g_self()->preempt_off++;
-    arch_leave(exit_commit, (void *)(intptr_t)status, &g_self()->m->hart);
+    arch_leave(exit_commit, (void *)(intptr_t)status, &preempt_off()->hart);
 }
 
 void fatal_end(void *frame, bool fault)

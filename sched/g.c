@@ -33,6 +33,7 @@
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/runq.h"
+#include "sched/wired.h"
 
 /* The link: the image of the thread-local block, and its sizes as absolute symbols. */
 extern char __tdata_start[], __tdata_size[], __tls_size[], __tls_align[];
@@ -244,6 +245,17 @@ static __attribute__((noinline)) void shed(struct p *p)
         drop_all(first);
 }
 
+/* Also see shed; p is to go. */
+void g_give_all(struct p *p)
+{
+    while (p->n_free >= GFREE_BATCH)
+        shed(p);
+    struct g *rest = p->free;
+    p->free = NULL;
+    p->n_free = 0;
+    drop_all(rest);
+}
+
 /* On the scheduler stack. One without a stack is for the global list. */
 static inline void g_give(struct p *p, struct g *g)
 {
@@ -389,6 +401,9 @@ static __attribute__((noinline)) void g_undress(struct g *g)
 {
     g->name = NULL;
     g->affinity = 0;
+    g->locks = 0;
+    if (g->flags & GF_WIRED)
+        wired_end(g->m);
     if (g->stack.hi - g->stack.lo >= STACK_DEFAULT)
         drop_stack(g);
 }
@@ -450,10 +465,4 @@ int runtime_hart(void)
 int runtime_numcpu(void)
 {
     return (int)sched.n_m;
-}
-
-int runtime_gomaxprocs(int n)
-{
-    (void)n;
-    return (int)sched.n_p;
 }

@@ -18,5 +18,7 @@ int64_t g_spawn(const struct go_attr *attr, struct waitgroup *wg, void (*fn)(voi
 void g_each(void (*fn)(struct g *, void *), void *arg);
 /* Live goroutines. */
 int64_t g_count(void);
+/* Empties p's list of dead Gs. The caller has p. */
+void g_give_all(struct p *p);
 /* Gives the stacks of dead Gs back, of this P's and the global list. Preemption off. */
 void g_trim(void);

@@ -65,9 +65,11 @@ enum wait_reason {
 };
 
 /* Flags of a G, beside the port's arch_flags. */
+#define GF_APART (GF_PINNED | GF_WIRED) /* never enters a ring */
 enum {
     GF_PINNED = 1, /* affinity is not "any": never enters a ring */
     GF_ENDING = 2, /* its end has work to do: defers, reent, a waitgroup, main's */
+    GF_WIRED = 8,  /* has its hart to itself: in no queue but the global one (wired.c) */
     GF_ODD = 4,    /* a name, an affinity, a large stack: its burial has work to do */
 };
 
@@ -107,6 +109,7 @@ struct g {
     uint8_t preempt_off;                        /* may not be preempted while > 0; its own */
     uint8_t arch_flags;
     uint8_t flags;          /* GF_… */
+    uint16_t locks;         /* runtime_lock_os_thread's that are not undone */
     uint8_t preempt_wanted; /* set by an interrupt while preempt_off > 0; see preempt.h */
     struct m *m;            /* the M that runs it, or ran it last */
     struct arch_context ctx;
@@ -149,8 +152,20 @@ enum {
     ATTN_INBOX = 1,  /* the inbox has something */
     ATTN_TIMER = 2,  /* this P's timer interrupt came */
     ATTN_PINNED = 4, /* the pinned queue is not empty, or a pinned G runs */
+    ATTN_STOP = 8,   /* the world is being stopped */
+    ATTN_LATE = 16,  /* timers of a P in a blocking section are due */
 };
 
+/*
+ * States of a P, in Go's numbers. All changes are made under sched.lock, by whoever gets the P or
+ * gives it up, but for the two of a blocking section, which are swaps (section.c):
+ *
+ *     P_IDLE     in sched.idle_p; its last M watches its timers
+ *     P_RUNNING  m's
+ *     P_SYSCALL  its goroutine is in a blocking section; whoever swaps the state away has it
+ *     P_STOPPED  the stopper's (world.c)
+ *     P_DEAD     beyond gomaxprocs
+ */
 enum p_status { P_IDLE, P_RUNNING, P_SYSCALL, P_STOPPED, P_DEAD };
 
 struct p {
@@ -178,9 +193,17 @@ struct p {
     struct g *_Atomic pinbox;                             /* of pinned Gs: the owner alone takes */
     struct timers timers;
 
+    _Atomic uint32_t status; /* enum p_status */
+
     /* sched.lock. */
-    enum p_status status;
-    struct m *m; /* who holds it */
+    struct m *m;      /* who holds it */
+    struct m *last_m; /* who held it last, and watches its timers while both are idle */
+
+    /* The owner's, and of whoever takes it out of P_SYSCALL. */
+    struct m *section;      /* in P_SYSCALL: whose blocking section it is */
+    uint32_t sections;      /* how many there have been */
+    uint32_t seen_sections; /* sysmon's: when it last looked … */
+    int64_t seen_at;        /* … and when that section was new to it */
 
     /* Last, so that the rest is within a load's reach of the P's address. */
     struct runq runq __attribute__((aligned(64)));
@@ -190,11 +213,13 @@ struct m {
     struct arch_hart hart; /* first: the port finds the M by it */
 
     /* Its own. */
-    struct p *p;      /* NULL: idle */
-    struct p *last_p; /* the one it held last: its timers are this hart's to watch */
-    uint32_t id;      /* logical number, constant */
-    uint32_t hart_no; /* its place in the machine's list of harts, constant */
-    bool spinning;    /* it searches, and is counted in sched.spinning */
+    struct p *p;       /* NULL: idle */
+    struct p *last_p;  /* the one it held last: its timers are this hart's to watch */
+    struct g *wired;   /* the goroutine that has this hart to itself, or NULL (wired.c) */
+    struct p *section; /* in a blocking section: the P that it left there (section.c) */
+    uint32_t id;       /* logical number, constant */
+    uint32_t hart_no;  /* its place in the machine's list of harts, constant */
+    bool spinning;     /* it searches, and is counted in sched.spinning */
 
     /* Its own and its interrupt handlers': see preempt.c. */
     _Atomic uint32_t wanted; /* WANT_…: why what runs should leave the hart */
@@ -214,6 +239,7 @@ struct m {
     _Atomic uint32_t
         self_wake;            /* its own interrupt handler's word to it: a timer fired, or a device
                                has readied a goroutine, while it slept */
+    _Atomic bool wired_ready; /* `wired` is runnable */
     _Atomic bool halted;      /* it has stopped for good (fatal.c) … */
     _Atomic bool frozen;      /* … or stands still (freeze.c), … */
     struct arch_frame *frame; /* … here, on its trap stack */
@@ -243,6 +269,12 @@ struct sched {
     _Atomic int64_t goid;
     struct m *_Atomic halting; /* who ends the run: the others stop at their next interrupt */
     bool main_exited;          /* main called goexit */
+
+    uint64_t wired_idle;        /* Ms whose wired goroutines wait; lock */
+    uint32_t n_wired;           /* lock */
+    _Atomic bool stopping;      /* world.c; lock to write */
+    _Atomic uint32_t stop_wait; /* running Ps still to be given up */
+    struct m *_Atomic sysmon;   /* the idle hart that has the duty (sysmon.c); lock to write */
 };
 extern struct sched sched;
 

@@ -6,7 +6,8 @@
  * to sched.idle_p in the same lock hold, so:
  *
  * I4  Under sched.lock, every hart outside idle_m holds exactly one P, or has been given one by a
- *     waker; so there are at least as many idle harts as idle Ps.
+ *     waker, or is in a blocking section whose P was taken; so there are at least as many idle harts
+ *     as idle Ps, unless harts are in such sections: these take an idle P when they come back.
  * I5  Who takes a hart out of idle_m owes it a P (next_p) and one interrupt. Nobody interrupts a
  *     hart for work otherwise: one wake, one IPI.
  *
@@ -34,8 +35,8 @@
  * looks at next_p afterwards (traps 1 and 2).
  *
  * Timers. The hart that gives up a P watches that P's timers while it sleeps, with its own
- * comparator. Whoever takes the P over arms its own. So an idle P's timers are watched always, and
- * nobody ticks.
+ * comparator. A P is woken with its own watcher (last_m); who else takes the P over arms its own,
+ * and the watcher is left without duty. So an idle P's timers are watched always, and nobody ticks.
  */
 #include "sched/atomic.h"
 #include "sched/idle.h"
@@ -45,7 +46,10 @@
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/runq.h"
+#include "sched/section.h"
+#include "sched/sysmon.h"
 #include "sched/timer.h"
+#include "sched/world.h"
 
 static uint64_t bit(uint32_t i)
 {
@@ -89,7 +93,20 @@ void spin_found(struct m *m)
 
 /* ---- waking ---- */
 
-/* Takes p and an idle hart for it out of the idle sets. NULL: p is not idle. */
+/* The hart to be woken with p: the one that watches its timers, else one that watches none. */
+static uint32_t choose_idle(const struct p *p, uint64_t ms, uint64_t ps)
+{
+    if (p->last_m != NULL && (ms & bit(p->last_m->id)) != 0 && p->last_m->last_p == p)
+        return p->last_m->id;
+    for (uint64_t rest = ms; rest != 0; rest &= rest - 1) {
+        const struct m *m = sched.m[__builtin_ctzll(rest)];
+        if (m->last_p == NULL || (ps & bit(m->last_p->id)) == 0 || m->last_p->last_m != m)
+            return m->id;
+    }
+    return (uint32_t)__builtin_ctzll(ms);
+}
+
+/* Takes p and an idle hart for it out of the idle sets. NULL: p is not idle, or no hart is. */
 static struct m *take_idle_locked(struct p *p)
 {
     /* relaxed, all of these: under the lock; those who read without it have their fence. */
@@ -97,17 +114,18 @@ static struct m *take_idle_locked(struct p *p)
     uint64_t ps = atomic_load_explicit(&sched.idle_p, memory_order_relaxed); /* relaxed: as above */
     if ((ps & bit(p->id)) == 0)
         return NULL;
-    ASSERT(ms != 0, "take_idle: an idle P without an idle M (I4)");
-    uint32_t i = ms & bit(p->id) ? p->id : (uint32_t)__builtin_ctzll(ms);
+    if (ms == 0)
+        return NULL; /* the rest is in blocking sections (I4) */
+    uint32_t i = choose_idle(p, ms, ps);
     atomic_store_explicit(&sched.idle_m, ms & ~bit(i), memory_order_relaxed);     /* relaxed: too */
     atomic_store_explicit(&sched.idle_p, ps & ~bit(p->id), memory_order_relaxed); /* relaxed: too */
-    p->status = P_RUNNING;
+    store_relaxed(&p->status, P_RUNNING);                                         /* relaxed: too */
     p->m = sched.m[i];
     return sched.m[i];
 }
 
-/* Hands p to the sleeping m, which wakes up searching; the caller has counted it in spinning. */
-static void hand_over(struct m *m, struct p *p)
+/* One in the idle set wakes up searching: the caller has counted it in spinning. */
+void idle_hand_over(struct m *m, struct p *p)
 {
     struct m *self = g_self()->m;
     /* O5: release: p is m's when it reads next_p (acquire) in its sleep. */
@@ -134,14 +152,14 @@ void wake_idle_slow(void)
         struct m *m = p != NULL ? take_idle_locked(p) : NULL;
         spin_unlock(&sched.lock);
         if (m != NULL) {
-            hand_over(m, p);
+            idle_hand_over(m, p);
             return;
         }
         /* O3: seq_cst: the claim is back before the question is asked again. */
         atomic_fetch_sub_explicit(&sched.spinning, 1, memory_order_seq_cst);
         fence_full(); /* O3: S2 again */
-        /* relaxed: ordered by the fence. */
-        if (atomic_load_explicit(&sched.idle_p, memory_order_relaxed) == 0)
+        /* relaxed, both: ordered by the fence. */
+        if (load_relaxed(&sched.idle_p) == 0 || load_relaxed(&sched.idle_m) == 0)
             return;
     }
 }
@@ -164,24 +182,48 @@ void wake_p(struct p *p)
     }
     /* relaxed: as in spin_start. */
     atomic_fetch_add_explicit(&sched.spinning, 1, memory_order_relaxed);
-    hand_over(m, p);
+    idle_hand_over(m, p);
 }
 
 /* ---- going to sleep ---- */
+
+void idle_m_locked(struct m *m)
+{
+    /* relaxed, both: under the lock. */
+    store_relaxed(&sched.idle_m, load_relaxed(&sched.idle_m) | bit(m->id));
+}
+
+void idle_give_locked(struct p *p)
+{
+    p->m = NULL;
+    /* relaxed, all: under the lock; a fence follows. */
+    store_relaxed(&p->status, P_IDLE);
+    store_relaxed(&sched.idle_p, load_relaxed(&sched.idle_p) | bit(p->id)); /* relaxed: too */
+}
+
+struct p *idle_take_locked(struct m *m)
+{
+    /* relaxed, both: under the lock. */
+    uint64_t ps = load_relaxed(&sched.idle_p);
+    if (ps == 0)
+        return NULL;
+    bool last = m->last_p != NULL && (ps & bit(m->last_p->id)) != 0;
+    struct p *p = last ? m->last_p : sched.p[__builtin_ctzll(ps)];
+    p->m = m;
+    store_relaxed(&p->status, P_RUNNING);           /* relaxed: as above */
+    store_relaxed(&sched.idle_p, ps & ~bit(p->id)); /* relaxed: as above */
+    return p;
+}
 
 static void give_up_p_locked(struct m *m)
 {
     struct p *p = m->p;
     p->count.parks++;
-    p->status = P_IDLE;
-    p->m = NULL;
     m->p = NULL;
     m->last_p = p;
-    /* relaxed, all: under the lock, and W3's fence follows. */
-    uint64_t ms = atomic_load_explicit(&sched.idle_m, memory_order_relaxed);
-    uint64_t ps = atomic_load_explicit(&sched.idle_p, memory_order_relaxed); /* relaxed: as above */
-    atomic_store_explicit(&sched.idle_m, ms | bit(m->id), memory_order_relaxed); /* relaxed: too */
-    atomic_store_explicit(&sched.idle_p, ps | bit(p->id), memory_order_relaxed); /* relaxed: too */
+    p->last_m = m;
+    idle_m_locked(m);
+    idle_give_locked(p);
 }
 
 /* m has p. Its timers, some of which may be due, are the next thing that the caller looks at. */
@@ -199,16 +241,10 @@ static bool wake_self(struct m *m)
 {
     struct p *p = NULL;
     spin_lock(&sched.lock);
-    /* relaxed, all: under the lock. */
-    uint64_t ms = atomic_load_explicit(&sched.idle_m, memory_order_relaxed);
-    uint64_t ps = atomic_load_explicit(&sched.idle_p, memory_order_relaxed); /* relaxed: as above */
-    if ((ms & bit(m->id)) != 0 && ps != 0) {
-        bool last = m->last_p != NULL && (ps & bit(m->last_p->id)) != 0;
-        p = last ? m->last_p : sched.p[__builtin_ctzll(ps)];
-        p->status = P_RUNNING;
-        atomic_store_explicit(&sched.idle_m, ms & ~bit(m->id), memory_order_relaxed); /* relaxed: */
-        atomic_store_explicit(&sched.idle_p, ps & ~bit(p->id), memory_order_relaxed); /* relaxed: */
-    }
+    /* relaxed, both: under the lock. */
+    uint64_t ms = load_relaxed(&sched.idle_m);
+    if ((ms & bit(m->id)) != 0 && (p = idle_take_locked(m)) != NULL)
+        store_relaxed(&sched.idle_m, ms & ~bit(m->id)); /* relaxed: as above */
     spin_unlock(&sched.lock);
     if (p == NULL)
         return false;
@@ -230,18 +266,21 @@ static bool work_in_sight(struct p *own)
         if (atomic_load_explicit(&p->inbox, memory_order_acquire) != NULL || !runq_empty(&p->runq))
             return true;
     }
-    return false;
+    return section_timer_due();
 }
 
 /* Everybody sleeps and nothing can wake anybody: says so and ends the run. */
-static void check_deadlock(void)
+void idle_check_deadlock(void)
 {
     uint64_t all = sched.n_m == 64 ? UINT64_MAX : bit(sched.n_m) - 1;
     int64_t live = 0;
     spin_lock(&sched.lock);
     /* relaxed, all: under the lock, and when all are idle nobody writes. */
-    bool stuck = atomic_load_explicit(&sched.idle_m, memory_order_relaxed) == all &&
-                 sched.global_head == NULL;
+    bool stuck =
+        (load_relaxed(&sched.idle_m) | sched.wired_idle) == all && sched.global_head == NULL;
+    for (uint64_t wired = sched.wired_idle; wired != 0; wired &= wired - 1)
+        stuck =
+            stuck && !load_relaxed(&sched.m[__builtin_ctzll(wired)]->wired_ready); /* relaxed: */
     for (uint32_t i = 0; i < sched.n_p && stuck; i++) {
         struct p *p = sched.p[i];
         live += (int64_t)(p->count.spawned - p->ended);
@@ -265,7 +304,7 @@ static void sleep_until_woken(struct m *m)
         timers_arm(m, m->last_p);
     arch_irq_disable();
     for (;;) {
-        /* O5: acquire pairs with hand_over. */
+        /* O5: acquire pairs with idle_hand_over. */
         struct p *p = atomic_load_explicit(&m->next_p, memory_order_acquire);
         if (p != NULL) {
             /* relaxed: nobody else looks until we are idle again. */
@@ -279,7 +318,7 @@ static void sleep_until_woken(struct m *m)
         /* relaxed: written by this hart's own handlers, which the mask keeps out now. */
         if (atomic_exchange_explicit(&m->self_wake, false, memory_order_relaxed)) {
             arch_irq_enable();
-            if (wake_self(m))
+            if (wake_self(m) || sysmon_round(m))
                 break;
             arch_irq_disable();
             continue;
@@ -288,6 +327,7 @@ static void sleep_until_woken(struct m *m)
         arch_irq_enable();
         arch_irq_disable();
     }
+    sysmon_leave(m);
     m->idle_since = 0;
     m->idle_ns += (uint64_t)(clock_ns() - since);
 }
@@ -300,7 +340,7 @@ void idle_sleep(struct m *m)
     spin_lock(&sched.lock);
     /* A thief's last look may have moved a late arrival from the pinbox to the pinned queue without
      * taking it, since it was the ring's turn; nobody looks there once the P is given up. */
-    if (sched.global_head != NULL || p->pinned_head != NULL) {
+    if (sched.global_head != NULL || p->pinned_head != NULL || world_stops()) {
         spin_unlock(&sched.lock);
         return;
     }
@@ -314,7 +354,7 @@ void idle_sleep(struct m *m)
         if (wake_self(m))
             return;
     } else {
-        check_deadlock();
+        idle_check_deadlock();
     }
     sleep_until_woken(m);
 }
@@ -322,10 +362,16 @@ void idle_sleep(struct m *m)
 void idle_without_p(struct m *m)
 {
     spin_lock(&sched.lock);
-    /* relaxed, both: under the lock. */
-    uint64_t ms = atomic_load_explicit(&sched.idle_m, memory_order_relaxed);
-    atomic_store_explicit(&sched.idle_m, ms | bit(m->id), memory_order_relaxed); /* relaxed: */
+    idle_m_locked(m);
     spin_unlock(&sched.lock);
-    sleep_until_woken(m);
+    idle_stopped(m);
     timers_arm(m, m->p);
+}
+
+void idle_stopped(struct m *m)
+{
+    slice_stop(m);
+    if (m->spinning)
+        spin_stop(m);
+    sleep_until_woken(m);
 }

@@ -31,6 +31,21 @@ void spin_found(struct m *m);
  * call timers_run for it. */
 void idle_sleep(struct m *m);
 
+/* With sched.lock held. p, which nobody has, becomes idle. */
+void idle_give_locked(struct p *p);
+/* m, which has no P, takes an idle one, the one it held last if it can. NULL: there is none. */
+struct p *idle_take_locked(struct m *m);
+/* m, which has no P, becomes idle; idle_stopped follows. */
+void idle_m_locked(struct m *m);
+
+/* Gives p to the sleeping m, which is in no idle set. */
+void idle_hand_over(struct m *m, struct p *p);
+/* Everybody may be asleep, and nothing be able to wake anybody: says so and ends the run. */
+void idle_check_deadlock(void);
+
+/* m, in the idle set and without a P, sleeps until it has one, whose timers it must look at. */
+void idle_stopped(struct m *m);
+
 /* A hart that starts without a P, since there are fewer Ps than harts: sleeps until it gets one. */
 void idle_without_p(struct m *m);
 

@@ -11,9 +11,11 @@
 #include <string.h>
 #include "kernel/clock.h"
 #include "kernel/page.h"
+#include "sched/atomic.h"
 #include "sched/g.h"
 #include "sched/idle.h"
 #include "sched/proc.h"
+#include "sched/schedtrace.h"
 
 static struct m *made[64];
 
@@ -58,7 +60,7 @@ static struct p *make_p(unsigned i)
     p->id = i;
     p->tick = GLOBAL_TICK;
     p->rng = 0x9e3779b97f4a7c15u * (i + 1);
-    p->status = P_DEAD;
+    store_relaxed(&p->status, P_DEAD); /* relaxed: nobody else runs */
     /* relaxed: nobody else runs. */
     atomic_store_explicit(&p->timers.first, CLOCK_NEVER, memory_order_relaxed);
     return p;
@@ -92,7 +94,7 @@ void sched_settle(uint64_t up, unsigned gomaxprocs)
     for (unsigned i = 0; i < sched.n_p; i++) {
         sched.m[i]->p = sched.m[i]->last_p = sched.p[i];
         sched.p[i]->m = sched.m[i];
-        sched.p[i]->status = P_RUNNING;
+        store_relaxed(&sched.p[i]->status, P_RUNNING); /* relaxed: nobody else runs */
     }
 }
 
@@ -109,6 +111,7 @@ void sched_main(struct m *m, void (*fn)(void *), void *arg)
 
 void sched_start(struct m *m)
 {
+    schedtrace_tick(m);
     arch_irq_enable();
     if (m->p == NULL)
         idle_without_p(m);

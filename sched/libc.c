@@ -18,6 +18,7 @@
  */
 #include "sched/libc.h"
 #include <errno.h>
+#include <pinion/go.h>
 #include <pinion/sync.h>
 #include <pinion/time.h>
 #include <reent.h>
@@ -30,6 +31,7 @@
 #include "kernel/heap.h"
 #include "sched/fatal.h"
 #include "sched/proc.h"
+#include "sched/section.h"
 
 int _read(int fd, char *buf, int n);
 int _write(int fd, const char *buf, int n);
@@ -209,9 +211,15 @@ int _write(int fd, const char *buf, int n)
         errno = EBADF;
         return -1;
     }
-    preempt_off();
+    /* A serial line may take a second for what stdio writes at once: a blocking section. */
+    bool section = section_enter();
+    if (!section)
+        preempt_off();
     console_write(fd == STDOUT_FILENO ? CONSOLE_OUT : CONSOLE_ERR, buf, (size_t)n);
-    preempt_on();
+    if (section)
+        runtime_exitsyscall();
+    else
+        preempt_on();
     return n;
 }
 

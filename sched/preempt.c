@@ -43,9 +43,11 @@
 #include "kernel/clock.h"
 #include "kernel/irq.h"
 #include "kernel/stack.h"
+#include "kernel/vm.h"
 #include "sched/atomic.h"
 #include "sched/idle.h"
 #include "sched/runq.h"
+#include "sched/section.h"
 #include "sched/timer.h"
 
 enum { WANT_LOOK = 1, WANT_END = 2 };
@@ -59,10 +61,10 @@ static uint64_t p_turns(const struct p *p)
 static void want(struct m *m, uint32_t why)
 {
     uint64_t at = p_switches(m->p);
-    if (m->wanted_at != at)
-        atomic_store_explicit(&m->wanted, 0, memory_order_relaxed); /* relaxed: our own word */
+    /* relaxed, both: our own word, and this is a handler: nothing comes between. */
+    uint32_t was = m->wanted_at == at ? load_relaxed(&m->wanted) : 0;
     m->wanted_at = at;
-    atomic_fetch_or_explicit(&m->wanted, why, memory_order_relaxed); /* relaxed: too */
+    store_relaxed(&m->wanted, was | why); /* relaxed: as above */
 }
 
 /* ---- slices ---- */
@@ -88,6 +90,14 @@ void slice_start(struct m *m)
 {
     if (g_self() != m->g0)
         start(m);
+}
+
+void slice_restart(struct m *m)
+{
+    uintptr_t was = arch_irq_save(); /* as in start */
+    slice_begin(m, p_turns(m->p), clock_ns());
+    store_relaxed(&m->wanted, 0); /* relaxed: our own word; it was of the other P */
+    arch_irq_restore(was);
 }
 
 void slice_stop(struct m *m)
@@ -123,9 +133,10 @@ static void slice_over(struct m *m, int64_t now)
         /* relaxed: as in slice_start. */
         atomic_store_explicit(&m->slice_on, true, memory_order_relaxed);
     }
-    if (p_turns(p) == m->slice_mark)
+    uint64_t turns = p_turns(p);
+    if (turns == m->slice_mark)
         want(m, WANT_END);
-    slice_begin(m, p_turns(p), now);
+    slice_begin(m, turns, now);
 }
 
 void slice_notify(void)
@@ -176,8 +187,14 @@ void preempt_on_timer(struct m *m, int64_t now)
 void preempt_on_ipi(struct m *m)
 {
     struct p *p = m->p;
-    if (p == NULL)
+    if (p == NULL) {
+        /* relaxed, all: to be looked at; sysmon_round acquires. */
+        if (load_relaxed(&sched.sysmon) == m || m->wired != NULL)
+            store_relaxed(&m->self_wake, true); /* relaxed: as above */
+        if (m->section != NULL)
+            timers_arm_at(m, load_relaxed(&m->section->timers.first)); /* relaxed: T1 */
         return;
+    }
     if (attention_pending(p))
         want(m, WANT_LOOK);
     if (!load_relaxed(&m->slice_on) && somebody_waits(p)) { /* relaxed: our own */
@@ -197,15 +214,17 @@ static void try_again(struct m *m, int64_t after)
     }
 }
 
-/* Is there room for the frame on g's stack? Maps it if need be. */
+/* Is there room for the frame on g's stack? Maps it if need be: this is a handler, where a fault is
+ * fatal. So is one on a page that another hart has mapped and this one remembers as unmapped. */
 static bool make_room(const struct g *g, const struct arch_frame *f)
 {
     uintptr_t sp = arch_frame_sp(f), low = sp - ARCH_FRAME_ROOM;
     if (sp > g->stack.hi || low < g->stack.lo || low > sp)
         return false;
     for (uintptr_t at = low & ~(uintptr_t)4095; at < sp; at += 4096)
-        if (stack_fault(at < low ? low : at, sp) != STACK_GREW)
+        if (!vm_page_there(at) && stack_fault(at < low ? low : at, sp) != STACK_GREW)
             return false;
+    arch_tlb_fence(low);
     return true;
 }
 
@@ -215,7 +234,12 @@ void preempt_on_trap_exit(struct m *m, struct arch_frame *f)
 {
     struct g *g = g_of(arch_frame_tp(f));
     /* relaxed: written on this hart only. */
-    if (__builtin_expect(m->p == NULL || load_relaxed(&m->wanted) == 0, 1))
+    if (__builtin_expect(m->p == NULL, 0)) {
+        if (m->section != NULL && g != m->g0)
+            section_interrupted(m);
+        return;
+    }
+    if (__builtin_expect(load_relaxed(&m->wanted) == 0, 1)) /* relaxed: as above */
         return;
     if (g == m->g0 || g->status != G_RUNNING || arch_in_switch(arch_frame_pc(f))) {
         if (attention_pending(m->p))
@@ -249,12 +273,21 @@ static void end_slice(struct m *m, struct g *g)
     struct g *next = runq_take_next(&p->runq);
     if (next != NULL)
         runq_put_tail(p, next);
-    if (g->flags & GF_PINNED)
+    if (g->flags & GF_APART)
         sched_put_tail(p, g);
     else
         global_put_batch(g, g, 1);
-    slice_begin(m, p_turns(p) + 1, clock_ns()); /* the turn that is about to begin */
+    /* The turn that is about to begin. Its slice was begun by slice_over, and the timer is set. */
+    m->slice_mark = p_turns(p) + 1;
     wake_idle();
+}
+
+void preempt_soon(struct m *m)
+{
+    uintptr_t was = arch_irq_save(); /* the handler writes these too */
+    want(m, WANT_LOOK);
+    g_self()->preempt_wanted = 1;
+    arch_irq_restore(was);
 }
 
 static void preempt_commit(void *arg, struct arch_hart *hart)
@@ -282,5 +315,6 @@ void preempt_honour(void)
         return;
     }
     g->status = G_RUNNABLE;
+    slice_begin(m, m->slice_mark, clock_ns()); /* it is late: who comes next gets a whole one */
     arch_park(preempt_commit, g, &m->hart);
 }

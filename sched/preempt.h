@@ -16,6 +16,8 @@ static inline void slice_ensure(struct m *m)
 }
 /* This hart's scheduler has chosen what runs next: as slice_ensure, if anyone else waits. */
 void slice_check(struct m *m);
+/* m has another P, in the middle of a turn: its slice begins anew. */
+void slice_restart(struct m *m);
 /* m has no goroutine to run: no slice either. */
 void slice_stop(struct m *m);
 /* Work was put on the global queue: harts without a slice are told. */
@@ -27,5 +29,7 @@ int64_t preempt_deadline(struct m *m, struct p *p);
 void preempt_on_timer(struct m *m, int64_t now);
 /* From m's IPI. */
 void preempt_on_ipi(struct m *m);
+/* What runs on m is to let the scheduler look as soon as it turns preemption on; its own call. */
+void preempt_soon(struct m *m);
 /* Last in every interrupt: takes the interrupted goroutine off if that is wanted. May not return. */
 void preempt_on_trap_exit(struct m *m, struct arch_frame *f);

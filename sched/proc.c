@@ -33,15 +33,17 @@
 #include "sched/idle.h"
 #include "sched/preempt.h"
 #include "sched/runq.h"
+#include "sched/section.h"
 #include "sched/timer.h"
+#include "sched/wired.h"
+#include "sched/world.h"
 
 struct sched sched;
 
 /* ---- the global queue ---- */
 
-void global_put_batch(struct g *first, struct g *last, uint32_t n)
+bool global_put_locked(struct g *first, struct g *last, uint32_t n)
 {
-    spin_lock(&sched.lock);
     last->link = NULL;
     if (sched.global_tail != NULL)
         sched.global_tail->link = first;
@@ -49,7 +51,13 @@ void global_put_batch(struct g *first, struct g *last, uint32_t n)
         sched.global_head = first;
     sched.global_tail = last;
     /* relaxed: under the lock; readers without it only decide whether to take it. */
-    bool first_come = atomic_fetch_add_explicit(&sched.global_n, n, memory_order_relaxed) == 0;
+    return atomic_fetch_add_explicit(&sched.global_n, n, memory_order_relaxed) == 0;
+}
+
+void global_put_batch(struct g *first, struct g *last, uint32_t n)
+{
+    spin_lock(&sched.lock);
+    bool first_come = global_put_locked(first, last, n);
     spin_unlock(&sched.lock);
     if (first_come)
         slice_notify();
@@ -68,6 +76,18 @@ static struct g *global_pop_locked(void)
     return g;
 }
 
+static void pinned_put(struct p *p, struct g *g)
+{
+    g->link = NULL;
+    if (p->pinned_tail != NULL)
+        p->pinned_tail->link = g;
+    else
+        p->pinned_head = g;
+    p->pinned_tail = g;
+    /* relaxed: the owner's own word to itself; atomic only because others set other bits. */
+    atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
+}
+
 /* Takes up to max, runs the first and queues the others; the ring has room for a batch. */
 static struct g *global_get(struct p *p, uint32_t max)
 {
@@ -82,25 +102,18 @@ static struct g *global_get(struct p *p, uint32_t max)
     n = n < max ? n : max;
     struct g *g = global_pop_locked();
     p->count.global_gets += n;
-    for (uint32_t i = 1; i < n; i++)
-        runq_put(&p->runq, global_pop_locked());
+    for (uint32_t i = 1; i < n; i++) {
+        struct g *next = global_pop_locked();
+        if (__builtin_expect(next->flags & GF_APART, 0))
+            pinned_put(p, next);
+        else
+            runq_put(&p->runq, next);
+    }
     spin_unlock(&sched.lock);
     return g;
 }
 
 /* ---- where a runnable G goes ---- */
-
-static void pinned_put(struct p *p, struct g *g)
-{
-    g->link = NULL;
-    if (p->pinned_tail != NULL)
-        p->pinned_tail->link = g;
-    else
-        p->pinned_head = g;
-    p->pinned_tail = g;
-    /* relaxed: the owner's own word to itself; atomic only because others set other bits. */
-    atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
-}
 
 static struct g *pinned_get(struct p *p)
 {
@@ -125,8 +138,12 @@ static struct p *pinned_home(struct p *p, struct g *g)
     return sched.p[__builtin_ctzll(idle != 0 ? idle : may)];
 }
 
-static void enqueue_pinned(struct p *p, struct g *g)
+static void enqueue_apart(struct p *p, struct g *g)
 {
+    if (g->flags & GF_WIRED) {
+        wired_ready(g);
+        return;
+    }
     struct p *home = pinned_home(p, g);
     if (home == p) {
         pinned_put(p, g);
@@ -136,12 +153,46 @@ static void enqueue_pinned(struct p *p, struct g *g)
     wake_p(home); /* a busy one gets an interrupt too: S1 */
 }
 
+static void move_apart(struct p *p, struct g *g)
+{
+    if (g->flags & GF_WIRED)
+        pinned_put(p, g); /* it was taken from the global queue, on its way to its hart */
+    else
+        enqueue_apart(p, g);
+}
+
+void sched_move_pinned(struct p *from)
+{
+    struct p *p = g_self()->m->p;
+    struct g *g;
+    while ((g = pinned_get(from)) != NULL)
+        move_apart(p, g);
+    for (g = inbox_take(&from->pinbox); g != NULL;) {
+        struct g *rest = g->link;
+        move_apart(p, g);
+        g = rest;
+    }
+}
+
+struct p *sched_home(struct g *g)
+{
+    return pinned_home(sched.p[0], g);
+}
+
 void sched_put_tail(struct p *p, struct g *g)
 {
-    if (g->flags & GF_PINNED)
-        enqueue_pinned(p, g);
+    if (g->flags & GF_APART)
+        enqueue_apart(p, g);
     else
         runq_put_tail(p, g);
+}
+
+static void sched_put_first(struct p *p, struct g *g)
+{
+    if (g->flags & GF_APART)
+        enqueue_apart(p, g);
+    else
+        runq_put_next(p, g);
 }
 
 void g_ready(struct g *g)
@@ -164,10 +215,7 @@ void g_ready_tail(struct g *g)
 
 void sched_spawn(struct p *p, struct g *g)
 {
-    if (g->flags & GF_PINNED)
-        enqueue_pinned(p, g);
-    else
-        runq_put_next(p, g);
+    sched_put_first(p, g);
     slice_ensure(g_self()->m);
     wake_idle();
 }
@@ -197,6 +245,11 @@ static void attend(struct p *p)
     }
     if (bits & ATTN_TIMER)
         timers_run(p, clock_ns());
+    if (bits & ATTN_LATE)
+        section_run_timers(p);
+    if ((bits & ATTN_STOP) != 0 && world_stops())
+        /* relaxed: to ourselves: at the next schedule. */
+        atomic_fetch_or_explicit(&p->attention, ATTN_STOP, memory_order_relaxed);
     if (p->pinned_head != NULL)
         /* relaxed: as in pinned_put. */
         atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
@@ -328,6 +381,8 @@ static struct g *steal(struct p *p)
 static __attribute__((noinline)) struct g *find_runnable(struct m *m)
 {
     for (;;) {
+        if (world_stops())
+            world_wait(m);
         struct p *p = m->p;
         timers_run(p, clock_ns());
         struct g *g = pick_local(p);
@@ -351,15 +406,75 @@ static __attribute__((noinline)) void note_pinned(struct p *p)
     atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
 }
 
+static _Noreturn void next_slow(struct m *m);
+
+static __attribute__((noinline)) void run_apart(struct m *m, struct g *g)
+{
+    if ((g->flags & GF_WIRED) != 0 && g->m != m) {
+        wired_hand_over(m, g);
+        timers_arm(m, m->p);
+        next_slow(m);
+    }
+    note_pinned(m->p);
+}
+
 static inline _Noreturn void sched_run(struct m *m, struct g *g)
 {
     ASSERT(g->status == G_RUNNABLE, "sched_run: goroutine is not runnable");
-    if (__builtin_expect(g->flags & GF_PINNED, 0))
-        note_pinned(m->p);
+    if (__builtin_expect(g->flags & GF_APART, 0))
+        run_apart(m, g);
     g->m = m;
     g->status = G_RUNNING;
     g->preempt_off = 0;
     arch_resume(g_tp(g));
+}
+
+/* At the head of the global queue. */
+static void global_put_back(struct g *first, struct g *last, uint32_t n)
+{
+    spin_lock(&sched.lock);
+    last->link = sched.global_head;
+    if (sched.global_head == NULL)
+        sched.global_tail = last;
+    sched.global_head = first;
+    /* relaxed: as in global_put_locked. */
+    bool first_come = atomic_fetch_add_explicit(&sched.global_n, n, memory_order_relaxed) == 0;
+    spin_unlock(&sched.lock);
+    if (first_come)
+        slice_notify();
+    wake_idle();
+}
+
+/* Runnext first, then the ring, then what had not arrived yet. */
+void sched_spill(struct p *p)
+{
+    struct g *first = NULL, **end = &first, *last = NULL, *g;
+    uint32_t n = 0;
+    while ((g = runq_take_next(&p->runq)) != NULL || (g = runq_get(&p->runq)) != NULL) {
+        *end = last = g;
+        end = &g->link;
+        n++;
+    }
+    for (g = inbox_take(&p->inbox); g != NULL; g = g->link) {
+        *end = last = g;
+        end = &g->link;
+        n++;
+    }
+    *end = NULL;
+    if (n > 0)
+        global_put_back(first, last, n);
+}
+
+void sched_note_apart(struct p *p)
+{
+    note_pinned(p);
+}
+
+void sched_serve(struct p *p)
+{
+    attend(p);
+    timers_run(p, clock_ns());
+    sched_spill(p);
 }
 
 /* g was not simply the next of a queue: there may be more than it, behind it. */
@@ -374,6 +489,10 @@ static _Noreturn void run_found(struct m *m, struct g *g)
 
 static __attribute__((noinline)) _Noreturn void next_slow(struct m *m)
 {
+    if (m->wired != NULL)
+        wired_next(m);
+    if (world_stops())
+        world_wait(m);
     struct g *g = pick_local(m->p);
     run_found(m, g != NULL ? g : find_runnable(m));
 }
@@ -391,6 +510,10 @@ HOT _Noreturn void sched_next(struct m *m)
 _Noreturn void sched_look(struct m *m, struct g *g)
 {
     struct p *p = m->p;
+    if (world_stops() || m->wired != NULL) {
+        sched_put_first(p, g);
+        next_slow(m);
+    }
     attend(p);
     p->inherited++;
     if (p->tick == 1) /* this is no choice that could be fair: put off to the next time */
@@ -398,11 +521,14 @@ _Noreturn void sched_look(struct m *m, struct g *g)
     struct g *first = runq_take_next(&p->runq);
     if (first == NULL)
         run_found(m, g);
-    if (g->flags & GF_PINNED)
-        sched_put_tail(p, g);
-    else
-        runq_put_next(p, g);
+    sched_put_first(p, g);
     run_found(m, first);
+}
+
+_Noreturn void sched_resume(struct m *m, struct g *g)
+{
+    timers_arm(m, m->p);
+    run_found(m, g);
 }
 
 /* ---- leaving ---- */

@@ -16,6 +16,8 @@ struct m *sched_hart(unsigned i);
 /* An M whose hart did not come up is left out; the rest are numbered anew. Then gomaxprocs (0: all
  * that came up). Before any hart is let in. */
 void sched_settle(uint64_t up, unsigned gomaxprocs);
+/* Prints a line on the scheduler's state every ms milliseconds; 0: never. After sched_settle. */
+void sched_trace_every(unsigned ms);
 /* The hart of m begins to run goroutines. On its scheduler stack, interrupts masked. */
 _Noreturn void sched_start(struct m *m);
 /* Queues fn(arg) as goroutine 1, for m to run. */

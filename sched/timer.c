@@ -27,6 +27,7 @@
 #include "kernel/page.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
+#include "sched/schedtrace.h"
 
 #define ARITY 4u
 
@@ -178,6 +179,33 @@ void timers_run(struct p *p, int64_t now)
     timers_arm(g_self()->m, p);
 }
 
+bool timers_reserve(struct p *p, uint32_t n)
+{
+    struct timers *h = &p->timers;
+    bool room = true;
+    spin_lock(&h->lock);
+    while (room && n > 0 && h->cap - h->n < n)
+        room = heap_grow(h);
+    spin_unlock(&h->lock);
+    return room;
+}
+
+/* Nobody else looks at either heap, or holds a node's P in his hand: there are no locks to take. */
+void timers_take_all(struct p *p, struct p *from)
+{
+    struct timers *h = &p->timers, *old = &from->timers;
+    for (uint32_t i = 0; i < old->n; i++) {
+        struct timer_entry e = old->heap[i];
+        e.node->p = p;
+        sift_up(h, h->n++, e);
+    }
+    old->n = 0;
+    if (old->cap > PER_PAGE)
+        heap_shrink(old);
+    publish_first(h);
+    publish_first(old);
+}
+
 void timers_run_others(struct p *p, struct p *victim)
 {
     /* relaxed: T1; most often there is none, and then the clock need not be read. */
@@ -185,40 +213,51 @@ void timers_run_others(struct p *p, struct p *victim)
         fire_due(p, &victim->timers, clock_ns());
 }
 
-/* From the interrupt: for the end of the slice, and for timers that are not due yet; those that are
- * have been told, and to arm for them again would only come back here. */
-static void arm_later(struct m *m, struct p *p)
+/* From the interrupt: for the end of the slice, and for timers that were not due at now; those that
+ * were have been told, and to arm for them again would only come back here. One that has become due
+ * since has not been told: what is armed for the past fires at once. */
+static void arm_later(struct m *m, struct p *p, int64_t now)
 {
     int64_t when = preempt_deadline(m, p);
-    if (when <= clock_ns())
+    if (when <= now)
         when = m->slice_on ? m->slice_end : CLOCK_NEVER;
-    if (when != CLOCK_NEVER) {
+    m->armed = when;
+    clock_arm(when);
+}
+
+void timers_arm_at(struct m *m, int64_t when)
+{
+    if (when >= m->armed)
+        return;
+    uintptr_t was = arch_irq_save(); /* the handler writes armed and the comparator too */
+    if (when < m->armed) {           /* still */
         m->armed = when;
         clock_arm(when);
     }
+    arch_irq_restore(was);
 }
 
 void timers_arm(struct m *m, struct p *p)
 {
-    int64_t first = preempt_deadline(m, p);
-    uintptr_t was;
-    if (first >= m->armed)
+    if (preempt_deadline(m, p) >= m->armed)
         return;
-    was = arch_irq_save(); /* the handler writes armed and the comparator too */
-    m->armed = first;
-    clock_arm(first);
+    uintptr_t was = arch_irq_save(); /* as above; and a handler may begin a slice until here */
+    timers_arm_at(m, preempt_deadline(m, p));
     arch_irq_restore(was);
 }
 
 void timers_interrupt(struct m *m)
 {
     m->timer_irqs++;
-    clock_arm(CLOCK_NEVER);
-    m->armed = CLOCK_NEVER;
     if (m->p != NULL) {
-        preempt_on_timer(m, clock_ns());
-        arm_later(m, m->p);
+        int64_t now = clock_ns();
+        preempt_on_timer(m, now);
+        arm_later(m, m->p, now);
+    } else {
+        m->armed = CLOCK_NEVER;
+        clock_arm(CLOCK_NEVER);
     }
+    schedtrace_tick(m);
     /* relaxed: to itself; a hart that is just giving its P up sees at least one of the two. */
     atomic_store_explicit(&m->self_wake, true, memory_order_relaxed);
 }

@@ -28,5 +28,11 @@ void timers_run(struct p *p, int64_t now);
 void timers_run_others(struct p *p, struct p *victim);
 /* Arms m's comparator for p's earliest timer, unless it fires before that anyway. */
 void timers_arm(struct m *m, struct p *p);
+/* Makes room in p for n more. false: no memory. The caller has p, or the world is stopped. */
+bool timers_reserve(struct p *p, uint32_t n);
+/* Moves all of from's to p, which has room. The world is stopped. */
+void timers_take_all(struct p *p, struct p *from);
+/* Arms m's comparator for `when`, unless it fires before that anyway. m's own. */
+void timers_arm_at(struct m *m, int64_t when);
 /* The timer interrupt of m. */
 void timers_interrupt(struct m *m);

@@ -116,7 +116,7 @@ static void traceback_one(struct g *g, void *skip)
 {
     if (g == skip)
         return;
-    if (g->status == G_RUNNING) {
+    if (g->status == G_RUNNING || g->status == G_SYSCALL) {
         struct arch_frame *f = g->m->frame;
         if (f != NULL && arch_frame_tp(f) == g_tp(g)) {
             kprintf("\n");
@@ -125,6 +125,11 @@ static void traceback_one(struct g *g, void *skip)
         return;
     }
     kprintf("\n");
+    const struct arch_frame *f = arch_context_frame(&g->ctx);
+    if (f != NULL) {
+        traceback_frame(g, f); /* stopped at an instruction, in a leaf perhaps, not at a call */
+        return;
+    }
     print_header(g);
     print_callers(g, arch_context_pc(&g->ctx), arch_context_fp(&g->ctx), false);
 }

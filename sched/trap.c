@@ -48,6 +48,8 @@ static _Noreturn void throw_at(struct m *m, struct g *g, struct arch_frame *f, u
     fatal_begin();
     kprintf("fatal error: unexpected fault in the runtime [pc=0x%lx addr=0x%lx] M %u G %ld\n",
             (unsigned long)arch_frame_pc(f), (unsigned long)addr, m->id, (long)g->id);
+    if (g->status == G_SYSCALL)
+        kprintf("in a blocking section, from which nothing of the scheduler may be called\n");
     arch_frame_print(f);
     kprintf("\n");
     traceback_frame(g, f);

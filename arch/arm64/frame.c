@@ -36,8 +36,8 @@ static bool has_fpcr(const struct arch_context *ctx)
     return ctx->x[11] == (uintptr_t)arm64_fpcr_resume;
 }
 
-/* A preempted one left everything. NULL: it went by itself, and what it saved is in ctx. */
-static const struct arch_frame *preempted(const struct arch_context *ctx)
+/* A preempted one left everything. */
+const struct arch_frame *arch_context_frame(const struct arch_context *ctx)
 {
     return ctx->x[11] == (uintptr_t)arm64_frame_resume ? (const struct arch_frame *)ctx->sp : NULL;
 }
@@ -45,7 +45,7 @@ static const struct arch_frame *preempted(const struct arch_context *ctx)
 /* Of a preempted context the next instruction itself, else the one that a call returns to. */
 uintptr_t arch_context_pc(const struct arch_context *ctx)
 {
-    const struct arch_frame *f = preempted(ctx);
+    const struct arch_frame *f = arch_context_frame(ctx);
     if (f != NULL)
         return f->pc;
     return has_fpcr(ctx) ? *(const uintptr_t *)ctx->sp : ctx->x[11];
@@ -53,36 +53,16 @@ uintptr_t arch_context_pc(const struct arch_context *ctx)
 
 uintptr_t arch_context_fp(const struct arch_context *ctx)
 {
-    const struct arch_frame *f = preempted(ctx);
+    const struct arch_frame *f = arch_context_frame(ctx);
     return f != NULL ? f->x[FP] : ctx->x[10];
 }
 
 uintptr_t arch_context_sp(const struct arch_context *ctx)
 {
-    const struct arch_frame *f = preempted(ctx);
+    const struct arch_frame *f = arch_context_frame(ctx);
     if (f != NULL)
         return f->sp;
     return has_fpcr(ctx) ? ctx->sp + ARM64_FPCR_SIZE : ctx->sp;
-}
-
-uintptr_t arch_frame_pc(const struct arch_frame *f)
-{
-    return f->pc;
-}
-
-uintptr_t arch_frame_fp(const struct arch_frame *f)
-{
-    return f->x[FP];
-}
-
-uintptr_t arch_frame_sp(const struct arch_frame *f)
-{
-    return f->sp;
-}
-
-uintptr_t arch_frame_tp(const struct arch_frame *f)
-{
-    return f->tp;
 }
 
 static bool fetch_failed(const struct arch_frame *f)

@@ -81,6 +81,32 @@ static inline void arch_context_init(struct arch_context *ctx, uintptr_t sp, voi
     ctx->sp = sp;
 }
 
+static inline uintptr_t arch_frame_pc(const struct arch_frame *f)
+{
+    return f->pc;
+}
+
+static inline uintptr_t arch_frame_fp(const struct arch_frame *f)
+{
+    return f->x[29];
+}
+
+static inline uintptr_t arch_frame_sp(const struct arch_frame *f)
+{
+    return f->sp;
+}
+
+static inline uintptr_t arch_frame_tp(const struct arch_frame *f)
+{
+    return f->tp;
+}
+
+static inline bool arch_in_switch(uintptr_t pc)
+{
+    extern char arch_switch_begin[], arch_switch_end[];
+    return pc >= (uintptr_t)arch_switch_begin && pc < (uintptr_t)arch_switch_end;
+}
+
 /*
  * Only I, the IRQ mask, is used. A (SError) stays clear after arch_hart_init, so that a failing
  * bus is reported where it fails; F stays set, since nothing here is a FIQ.

@@ -89,9 +89,3 @@ void arch_hart_init(struct arch_hart *hart)
     arm64_trap_stack(hart->trap_sp);
     __asm__ volatile("msr daifclr, #4" ::: "memory");
 }
-
-bool arch_in_switch(uintptr_t pc)
-{
-    extern char arch_switch_begin[], arch_switch_end[];
-    return pc >= (uintptr_t)arch_switch_begin && pc < (uintptr_t)arch_switch_end;
-}

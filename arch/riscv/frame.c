@@ -27,8 +27,7 @@ bool arch_unwind(uintptr_t *pc, uintptr_t *fp, uintptr_t lo, uintptr_t hi)
 
 extern char fp_resume[], riscv_frame_resume[];
 
-/* Of a context that was preempted: where and how it comes back. NULL: it left by itself. */
-static const struct arch_frame *preempted(const struct arch_context *ctx)
+const struct arch_frame *arch_context_frame(const struct arch_context *ctx)
 {
     return ctx->ra == (uintptr_t)riscv_frame_resume ? (const struct arch_frame *)ctx->sp : NULL;
 }
@@ -38,50 +37,17 @@ uintptr_t arch_context_pc(const struct arch_context *ctx)
 {
     if (ctx->ra == (uintptr_t)fp_resume)
         return *(const uintptr_t *)(ctx->sp - ARCH_FP_SIZE + ARCH_FP_RA);
-    return preempted(ctx) ? preempted(ctx)->x[0] : ctx->ra;
+    return arch_context_frame(ctx) ? arch_context_frame(ctx)->x[0] : ctx->ra;
 }
 
 uintptr_t arch_context_fp(const struct arch_context *ctx)
 {
-    return preempted(ctx) ? preempted(ctx)->x[8] : ctx->s[0];
+    return arch_context_frame(ctx) ? arch_context_frame(ctx)->x[8] : ctx->s[0];
 }
 
 uintptr_t arch_context_sp(const struct arch_context *ctx)
 {
-    return preempted(ctx) ? preempted(ctx)->x[2] : ctx->sp;
-}
-
-void arch_frame_park(const struct arch_frame *f)
-{
-    void riscv_frame_save_fp(struct arch_frame * at);
-    struct arch_context *ctx = (struct arch_context *)(f->x[4] - ARCH_CONTEXT_SIZE);
-    uintptr_t room = ARCH_FRAME_SIZE + ARCH_FRAME_FP_SIZE;
-    struct arch_frame *at = (struct arch_frame *)((f->x[2] - room) & ~(uintptr_t)15);
-    *at = *f;
-    if (*(uint8_t *)((uintptr_t)ctx - ARCH_G_FLAGS) & ARCH_FLAG_FP)
-        riscv_frame_save_fp(at);
-    ctx->sp = (uintptr_t)at;
-    ctx->ra = (uintptr_t)riscv_frame_resume;
-}
-
-uintptr_t arch_frame_pc(const struct arch_frame *f)
-{
-    return f->x[0];
-}
-
-uintptr_t arch_frame_fp(const struct arch_frame *f)
-{
-    return f->x[8];
-}
-
-uintptr_t arch_frame_sp(const struct arch_frame *f)
-{
-    return f->x[2];
-}
-
-uintptr_t arch_frame_tp(const struct arch_frame *f)
-{
-    return f->x[4];
+    return arch_context_frame(ctx) ? arch_context_frame(ctx)->x[2] : ctx->sp;
 }
 
 /* f stopped in a leaf function that has set up its frame, on a stack [lo, hi). */

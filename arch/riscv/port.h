@@ -34,6 +34,32 @@ static inline void arch_context_init(struct arch_context *ctx, uintptr_t sp, voi
     ctx->s[2] = (uintptr_t)arg;
 }
 
+static inline uintptr_t arch_frame_pc(const struct arch_frame *f)
+{
+    return f->x[0];
+}
+
+static inline uintptr_t arch_frame_fp(const struct arch_frame *f)
+{
+    return f->x[8];
+}
+
+static inline uintptr_t arch_frame_sp(const struct arch_frame *f)
+{
+    return f->x[2];
+}
+
+static inline uintptr_t arch_frame_tp(const struct arch_frame *f)
+{
+    return f->x[4];
+}
+
+static inline bool arch_in_switch(uintptr_t pc)
+{
+    extern char arch_switch_begin[], arch_switch_end[];
+    return pc >= (uintptr_t)arch_switch_begin && pc < (uintptr_t)arch_switch_end;
+}
+
 static inline void arch_irq_enable(void)
 {
     __asm__ volatile("csrsi sstatus, %0" ::"i"(SSTATUS_SIE) : "memory");

@@ -6,10 +6,14 @@
  *   void arch_park(void (*fn)(void *, struct arch_hart *), void *arg, struct arch_hart *hart);
  *   _Noreturn void arch_leave(void (*fn)(void *, struct arch_hart *), void *arg, struct arch_hart *);
  *   _Noreturn void arch_resume(uintptr_t tp);
+ *   void arch_frame_park(const struct arch_frame *f);
+ *   _Noreturn void arch_trap_leave(void (*fn)(void *, struct arch_hart *), void *arg,
+ *                                  struct arch_hart *hart);
  *
- * All are plain calls, so only what the calling convention preserves is saved: ra, sp, s0 … s11,
+ * The first four are plain calls, so only what the calling convention preserves is saved: ra, sp, s0 … s11,
  * into the struct arch_context that ends at tp. gp is one for all. The scheduler's own context is
- * never saved: whoever goes to its stack starts at the top of it.
+ * never saved: whoever goes to its stack starts at the top of it. The last two belong to trap
+ * handlers.
  *
  * Floating point. fs0 … fs11 would double the price for goroutines that never use them, so the
  * unit is off (sstatus.FS) until a goroutine's first floating-point instruction traps; trap.c then
@@ -197,6 +201,9 @@ FUNC(riscv_frame_resume)
     ld   t0, ARCH_FRAME_SIZE + 256(sp)
     fscsr t0
 1:  csrci sstatus, SSTATUS_SIE
+    /* Both ends of what is loaded below: if this hart still remembers one of their pages as unmapped,
+     * it faults here, where a fault does no harm. */
+    ld   t0, 31 * 8(sp)
     ld   t0, 0(sp)
     csrw sepc, t0
     sc.d zero, t0, (sp)                 /* ends a reservation of whoever ran here before (trap 18) */
@@ -214,19 +221,39 @@ FUNC(arch_switch_end)
 END(arch_switch_end)
 
 /*
- * a0 struct arch_frame * with room behind it: the floating-point half of arch_frame_park. The unit is
- * on, since the goroutine has the flag and was running; it is off afterwards.
+ * Preemption: the frame that trap.S stored is copied to below the goroutine's stack pointer, what
+ * tracebacks look at too: the registers, sstatus and scause. Floating point, if the goroutine has it,
+ * goes behind it from the registers themselves, which no handler has touched: the unit is on, since
+ * the goroutine was running; it is off afterwards.
+ *
+ * a0 frame
  */
-FUNC(riscv_frame_save_fp)
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-    fsd  f\n, ARCH_FRAME_SIZE + 8 * \n(a0)
+FUNC(arch_frame_park)
+    ld   t0, 32(a0)                     /* tp */
+    ld   t1, 16(a0)                     /* sp */
+    lla  t2, riscv_frame_resume
+    addi t1, t1, -(ARCH_FRAME_SIZE + ARCH_FRAME_FP_SIZE)
+    andi t1, t1, -16
+    sd   t2, ARCH_CONTEXT_RA - ARCH_CONTEXT_SIZE(t0)
+    sd   t1, ARCH_CONTEXT_SP - ARCH_CONTEXT_SIZE(t0)
+    lbu  t0, CTX(-ARCH_G_FLAGS)(t0)
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
+    ld   t2, 16 * \n(a0)
+    ld   t3, 16 * \n + 8(a0)
+    sd   t2, 16 * \n(t1)
+    sd   t3, 16 * \n + 8(t1)
+    .endr
+    bnez t0, 1f
+    ret
+1:  .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    fsd  f\n, ARCH_FRAME_SIZE + 8 * \n(t1)
     .endr
     frcsr t0
-    sd   t0, ARCH_FRAME_SIZE + 256(a0)
+    sd   t0, ARCH_FRAME_SIZE + 256(t1)
     li   t0, SSTATUS_FS
     csrc sstatus, t0
     ret
-END(riscv_frame_save_fp)
+END(arch_frame_park)
 
 /*
  * a0 fn   a1 arg   a2 hart: out of a trap handler, interrupts masked until here.

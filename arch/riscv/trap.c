@@ -75,9 +75,3 @@ void arch_hart_init(struct arch_hart *hart)
     __asm__ volatile("csrw sscratch, %0" ::"r"(hart->trap_sp));
     __asm__ volatile("csrc sstatus, %0" ::"r"(SSTATUS_FS));
 }
-
-bool arch_in_switch(uintptr_t pc)
-{
-    extern char arch_switch_begin[], arch_switch_end[];
-    return pc >= (uintptr_t)arch_switch_begin && pc < (uintptr_t)arch_switch_end;
-}

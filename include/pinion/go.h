@@ -35,7 +35,12 @@ void runtime_gosched(void);
  */
 _Noreturn void runtime_goexit(void);
 
-/* Number of Ps, the harts that may run goroutines at once. n < 1 only reads. Returns the old. */
+/*
+ * Sets the number of Ps, the harts that may run goroutines at once, while everything runs: the world
+ * is stopped for it. Returns the old number. n < 1 only reads; more than there are harts is as
+ * many. Nothing is lost: goroutines and timers of a P that goes move to others. Without memory for
+ * that the number stays, and errno is ENOMEM. Go: runtime.GOMAXPROCS.
+ */
 int runtime_gomaxprocs(int n);
 /* Harts brought up. */
 int runtime_numcpu(void);
@@ -45,6 +50,27 @@ int runtime_numgoroutine(void);
 int64_t runtime_goid(void);
 /* Logical number, 0 … numcpu-1, of the hart that runs this line; it may be another one by the next. */
 int runtime_hart(void);
+
+/*
+ * A blocking section: between the two this hart is about to wait for something outside the
+ * scheduler's reach, such as firmware or a polled device. The goroutine keeps its hart and is not
+ * preempted; its P is handed to a spare hart if the section lasts and work waits. Afterwards it goes
+ * on with its old P if that is free, else with an idle one, else it waits its turn in the global
+ * queue; possibly on another hart. Within the section nothing of this library may be called but
+ * time_now, and sections do not nest. Go: entersyscall, exitsyscall.
+ */
+void runtime_entersyscall(void);
+void runtime_exitsyscall(void);
+
+/*
+ * Wires this goroutine to the hart that it runs on: until as many unlocks as locks it runs only
+ * there, and the hart runs nothing else, also while the goroutine waits. Its end unlocks. An unlock
+ * too many does nothing. One hart is always left for the others: where all the others are taken, or
+ * there is only one, the lock merely counts. Affinity does not hold while it lasts. Panics that
+ * cannot be recovered: nested more than 65535 times. Go: runtime.LockOSThread.
+ */
+void runtime_lock_os_thread(void);
+void runtime_unlock_os_thread(void);
 
 /*
  * Calls fn(arg) when this goroutine ends or panics, last in first out. Panics with "runtime: out of

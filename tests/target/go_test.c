@@ -164,7 +164,8 @@ static void numgoroutine_is_exact(void)
     CHECK_SOON(runtime_numgoroutine() == 1);
 }
 
-/* How many run at once, at any moment of it: never more than there are Ps. */
+/* How many run at once, at any moment of it: never more than there are Ps. One that is preempted
+ * in the middle counts as running when it does not: such a round says nothing. */
 static _Atomic int running, most;
 
 static void run_along(void *unused)
@@ -182,12 +183,20 @@ static void run_along(void *unused)
 
 static void as_many_run_at_once_as_there_are_ps(void)
 {
-    int procs = runtime_gomaxprocs(0);
-    for (int tries = 0; tries < 50 && atomic_load(&most) < (procs < 2 ? procs : 2); tries++)
+    int procs = runtime_gomaxprocs(0), best = 0;
+    struct runtime_sched_stats before, after;
+    for (int tries = 0; tries < 200 && best < (procs < 2 ? procs : 2); tries++) {
+        atomic_store(&most, 0);
+        runtime_read_sched_stats(&before);
         in_parallel(4 * procs, run_along);
-    printf("%s: at most %d of %d\n", __func__, most, procs);
-    CHECK(most <= procs);
-    CHECK(most >= (procs < 2 ? procs : 2));
+        runtime_read_sched_stats(&after);
+        if (after.preemptions != before.preemptions)
+            continue;
+        CHECK(most <= procs);
+        best = most > best ? most : best;
+    }
+    printf("%s: at most %d of %d\n", __func__, best, procs);
+    CHECK(best >= (procs < 2 ? procs : 2));
 }
 
 /* ---- affinity ---- */

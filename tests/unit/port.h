@@ -22,7 +22,7 @@ struct arch_context {
     uintptr_t pc, sp;
 };
 struct arch_frame {
-    uintptr_t pc;
+    uintptr_t pc, fp, sp, tp;
 };
 
 extern _Atomic unsigned long unit_tlb_fences;
@@ -33,6 +33,32 @@ static inline void arch_context_init(struct arch_context *ctx, uintptr_t sp, voi
 {
     (void)arg;
     *ctx = (struct arch_context){(uintptr_t)entry, sp};
+}
+
+static inline uintptr_t arch_frame_pc(const struct arch_frame *f)
+{
+    return f->pc;
+}
+
+static inline uintptr_t arch_frame_fp(const struct arch_frame *f)
+{
+    return f->fp;
+}
+
+static inline uintptr_t arch_frame_sp(const struct arch_frame *f)
+{
+    return f->sp;
+}
+
+static inline uintptr_t arch_frame_tp(const struct arch_frame *f)
+{
+    return f->tp;
+}
+
+static inline bool arch_in_switch(uintptr_t pc)
+{
+    (void)pc;
+    return false;
 }
 
 static inline void arch_irq_enable(void)

@@ -55,6 +55,11 @@ void timers_run(struct p *p, int64_t now)
     (void)p, (void)now;
 }
 
+void timers_arm(struct m *m, struct p *p)
+{
+    (void)m, (void)p;
+}
+
 void timers_run_others(struct p *p, struct p *victim)
 {
     (void)p, (void)victim;
@@ -262,18 +267,18 @@ TEST(a_pinned_goroutine_goes_home)
     reset(4);
     gs[0].flags = GF_PINNED;
     gs[0].affinity = 1 << 2;
-    enqueue_pinned(&ps[0], &gs[0]);
+    enqueue_apart(&ps[0], &gs[0]);
     CHECK(ps[2].pinbox == &gs[0]);
     CHECK_EQ(wakes, 1);
     CHECK(schedule(&ps[2]) == &gs[0] || schedule(&ps[2]) == &gs[0]);
     gs[1].flags = GF_PINNED;
     gs[1].affinity = 1 << 1 | 1 << 3;
     sched.idle_p = 1 << 3;
-    enqueue_pinned(&ps[0], &gs[1]); /* to the idle one of the two */
+    enqueue_apart(&ps[0], &gs[1]); /* to the idle one of the two */
     CHECK(ps[3].pinbox == &gs[1]);
     gs[2].flags = GF_PINNED;
     gs[2].affinity = 1 << 9; /* none of the Ps there are: stays where it is made ready */
-    enqueue_pinned(&ps[0], &gs[2]);
+    enqueue_apart(&ps[0], &gs[2]);
     CHECK(ps[0].pinned_head == &gs[2]);
 }
 

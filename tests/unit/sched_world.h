@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include "sched/gmp.h"
 #include "sched/preempt.h"
+#include "sched/schedtrace.h"
+#include "sched/section.h"
+#include "sched/sysmon.h"
+#include "sched/timer.h"
+#include "sched/wired.h"
+#include "sched/world.h"
 
 _Thread_local uintptr_t unit_thread_pointer;
 
@@ -74,4 +80,56 @@ DEFAULT void preempt_on_timer(struct m *m, int64_t now)
 {
     (void)now;
     m->p->attention |= ATTN_TIMER;
+}
+
+/* ---- world.c's, section.c's, sysmon.c's and wired.c's */
+
+DEFAULT void schedtrace_tick(struct m *m)
+{
+    (void)m;
+}
+
+DEFAULT bool section_timer_due(void)
+{
+    return false;
+}
+
+DEFAULT void section_run_timers(struct p *p)
+{
+    (void)p;
+}
+
+DEFAULT void world_wait(struct m *m)
+{
+    (void)m;
+    abort();
+}
+
+DEFAULT bool sysmon_round(struct m *m)
+{
+    (void)m;
+    return false;
+}
+
+DEFAULT void sysmon_leave(struct m *m)
+{
+    (void)m;
+}
+
+DEFAULT void wired_ready(struct g *g)
+{
+    (void)g;
+    abort();
+}
+
+DEFAULT void wired_next(struct m *m)
+{
+    (void)m;
+    abort();
+}
+
+DEFAULT void wired_hand_over(struct m *m, struct g *g)
+{
+    (void)m, (void)g;
+    abort();
 }

@@ -1,0 +1,230 @@
+/*
+ * section: blocking sections. A goroutine says that it is about to wait outside the scheduler's
+ * reach, for firmware or a polled device, and its P need not wait with it.
+ *
+ * In the section the goroutine is G_SYSCALL and keeps its hart, which runs nothing else; preemption
+ * is off. The P is P_SYSCALL: it has no hart, its queue is open to thieves, and whoever swaps its
+ * state away has it, with everything that is the owner's:
+ *
+ *     the hart itself    at the end of the section: the fast way out, one swap
+ *     sysmon             for a spare hart, if the section lasts and work waits (sysmon.c)
+ *     a stopper          which puts it back afterwards (world.c)
+ *
+ * O20  Entering is the release, each of the swaps the acquire: the owner's fields travel with the
+ *      state.
+ *
+ * If the P is gone at the end, the hart takes an idle one, its old one if it can, and the goroutine
+ * goes on at once; else the goroutine goes to the global queue and the hart to sleep. That is Go's
+ * rule. It is done on the scheduler's stack, and in one hold of sched.lock from "no P is idle" to
+ * "the goroutine is queued and the hart idle", so that check_deadlock never sees the hart idle and
+ * the goroutine nowhere.
+ *
+ * Timers. The P's timers cannot be served by its hart. Its interrupt still comes, and wakes an idle
+ * hart for them, or asks a busy one (ATTN_LATE); again every LATE_NS while any are due.
+ */
+#include "sched/section.h"
+#include <pinion/go.h>
+#include "kernel/clock.h"
+#include "kernel/irq.h"
+#include "sched/atomic.h"
+#include "sched/fatal.h"
+#include "sched/idle.h"
+#include "sched/preempt.h"
+#include "sched/proc.h"
+#include "sched/runq.h"
+#include "sched/sysmon.h"
+#include "sched/timer.h"
+#include "sched/wired.h"
+#include "sched/world.h"
+
+static void enter(struct g *g, struct m *m)
+{
+    struct p *p = m->p;
+    g->status = G_SYSCALL;
+    slice_stop(m);
+    p->section = m;
+    p->sections++;
+    m->p = NULL;
+    /* O20: release pairs with the acquire of whoever takes p. */
+    store_release(&p->status, P_SYSCALL);
+    sysmon_call();
+    atomic_signal_fence(
+        memory_order_seq_cst); /* order: for section_interrupted: no lock is held from here on */
+    m->section = p;
+    /* relaxed: T1 of timer.c; its interrupt may have come before there was a section to see. */
+    timers_arm_at(m, load_relaxed(&p->timers.first));
+}
+
+void runtime_entersyscall(void)
+{
+    struct g *g = g_self();
+    struct m *m = preempt_off();
+    if (g->status == G_SYSCALL)
+        fatal("runtime_entersyscall: in a blocking section already");
+    enter(g, m);
+}
+
+bool section_enter(void)
+{
+    struct g *g = g_self();
+    struct m *m = preempt_off();
+    if (g == m->g0 || g->preempt_off != 1 || g->status != G_RUNNING) {
+        preempt_on();
+        return false;
+    }
+    enter(g, m);
+    return true;
+}
+
+/* ---- the way out ---- */
+
+/* No P for it: g is queued, and m idle, in one. */
+static void queue_locked(struct m *m, struct g *g, bool *first_come)
+{
+    *first_come = false;
+    if (g->flags & GF_PINNED) {
+        struct p *home = sched_home(g);
+        inbox_put(home, &home->pinbox, g);
+    } else {
+        *first_come = global_put_locked(g, g, 1);
+    }
+    idle_m_locked(m);
+}
+
+/*
+ * A stopper may have put the P back since the swap failed (W3): nobody else would ever take it out
+ * of P_SYSCALL then. While the world is being stopped the P is the stopper's, or about to be.
+ */
+struct p *section_end_locked(struct m *m)
+{
+    struct p *old = m->section;
+    bool still = old->section == m;
+    uint32_t in_section = P_SYSCALL;
+    m->section = NULL;
+    m->last_p = NULL;
+    if (still)
+        old->section = NULL;
+    if (world_stops())
+        return NULL;
+    /* O20: acquire pairs with the release in world_start. relaxed: it is gone. */
+    if (still &&
+        atomic_compare_exchange_strong_explicit(&old->status, &in_section, P_RUNNING,
+                                                memory_order_acquire, memory_order_relaxed))
+        return old;
+    m->last_p = old; /* to be preferred */
+    struct p *p = idle_take_locked(m);
+    m->last_p = NULL;
+    return p;
+}
+
+static void exit_slow(void *arg, struct arch_hart *hart)
+{
+    struct m *m = (struct m *)hart;
+    struct g *g = arg;
+    if (g->flags & GF_WIRED) {
+        wired_find_p(m);
+        /* relaxed: it is ours. */
+        store_relaxed(&m->wired_ready, false);
+        sched_resume(m, g);
+    }
+    bool pinned = (g->flags & GF_PINNED) != 0, first_come = false;
+    spin_lock(&sched.lock);
+    struct p *p = section_end_locked(m);
+    if (p == NULL)
+        queue_locked(m, g, &first_come);
+    spin_unlock(&sched.lock);
+    if (p != NULL) {
+        m->p = p;
+        if (!pinned)
+            sched_resume(m, g);
+        sched_put_tail(p, g);
+        timers_arm(m, p);
+        sched_next(m);
+    }
+    if (first_come)
+        slice_notify();
+    if (pinned)
+        wake_p(sched_home(g));
+    wake_idle();
+    idle_stopped(m);
+    timers_arm(m, m->p);
+    sched_next(m);
+}
+
+void runtime_exitsyscall(void)
+{
+    struct g *g = g_self();
+    struct m *m = g->m;
+    struct p *p = m->section;
+    uint32_t in_section = P_SYSCALL;
+    if (g->status != G_SYSCALL)
+        fatal("runtime_exitsyscall: not in a blocking section");
+    /* O20: acquire pairs with the release in world_start, or is our own. relaxed: it is gone. */
+    if (!atomic_compare_exchange_strong_explicit(&p->status, &in_section, P_RUNNING,
+                                                 memory_order_acquire, memory_order_relaxed)) {
+        g->status = G_RUNNABLE;
+        arch_park(exit_slow, g, &m->hart);
+        return;
+    }
+    m->section = NULL;
+    p->section = NULL;
+    g->status = G_RUNNING;
+    atomic_signal_fence(
+        memory_order_seq_cst); /* order: for interrupts on this hart: with a P from here on */
+    m->p = p;
+    timers_arm(m, p);
+    slice_check(m);
+    /* relaxed: what came before the handler saw a P again. */
+    if (load_relaxed(&p->attention) != 0)
+        preempt_soon(m);
+    preempt_on();
+}
+
+static void ask_for_service(struct m *self)
+{
+    wake_idle();
+    for (uint32_t i = 0; i < sched.n_p; i++) {
+        struct p *p = sched.p[i];
+        struct m *m = *(struct m *volatile *)&p->m;
+        /* relaxed: a guess at who is busy; an interrupt too many does no harm. */
+        if (load_relaxed(&p->status) == P_RUNNING && m != NULL && m != self) {
+            /* relaxed: the interrupt follows. */
+            atomic_fetch_or_explicit(&p->attention, ATTN_LATE, memory_order_relaxed);
+            self->ipis_sent++;
+            irq_send_ipi(m->hart_no);
+            return;
+        }
+    }
+}
+
+/* The handler interrupted code outside the scheduler: no lock of it is held here. */
+void section_interrupted(struct m *m)
+{
+    /* relaxed: T1 of timer.c. */
+    int64_t now = clock_ns(), first = load_relaxed(&m->section->timers.first);
+    /* relaxed: another state: it is taken care of, or this hart is on its way out. */
+    if (first == CLOCK_NEVER || load_relaxed(&m->section->status) != P_SYSCALL)
+        return;
+    if (first <= now)
+        ask_for_service(m);
+    timers_arm_at(m, first > now ? first : now + LATE_NS);
+}
+
+void section_run_timers(struct p *p)
+{
+    for (uint32_t i = 0; i < sched.n_p; i++)
+        /* relaxed: if it ends meanwhile, the timers are served all the same. */
+        if (load_relaxed(&sched.p[i]->status) == P_SYSCALL)
+            timers_run_others(p, sched.p[i]);
+}
+
+bool section_timer_due(void)
+{
+    for (uint32_t i = 0; i < sched.n_p; i++)
+        /* relaxed, both: ordered by the fence in idle_sleep, or seen at the next interrupt. */
+        if (load_relaxed(&sched.p[i]->status) == P_SYSCALL &&
+            load_relaxed(&sched.p[i]->timers.first) != CLOCK_NEVER && /* relaxed: as above */
+            load_relaxed(&sched.p[i]->timers.first) <= clock_ns())    /* relaxed: as above */
+            return true;
+    return false;
+}

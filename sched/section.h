@@ -1,0 +1,20 @@
+/*
+ * section: blocking sections, runtime_entersyscall and runtime_exitsyscall. See section.c.
+ */
+#pragma once
+#include "sched/gmp.h"
+
+/* The timer or another interrupt of m came while its goroutine is in a section; from the handler. */
+void section_interrupted(struct m *m);
+
+/* Fires what is due on Ps in sections; p is the caller's. */
+void section_run_timers(struct p *p);
+/* Is anything due there? */
+bool section_timer_due(void);
+/* The end of m's section, or of lending, its P being gone: that P if it is back, or an idle one; NULL:
+ * m is to become idle. sched.lock held. */
+struct p *section_end_locked(struct m *m);
+
+/* For the runtime's own calls that may wait outside the scheduler: a section, unless the caller is
+ * where there can be none (the scheduler's stack, preemption off, a section already). */
+bool section_enter(void);
