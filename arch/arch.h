@@ -62,10 +62,10 @@ static inline void arch_context_init(struct arch_context *ctx, uintptr_t sp, voi
                                      void *arg);
 /*
  * Saves the caller's context, goes to the hart's scheduler stack and calls fn(arg, hart) there,
- * with the thread pointer of the scheduler. fn must not return. The saved context is complete
+ * with the thread pointer of the scheduler. (fn comes last so that its arguments are in place.) fn must not return. The saved context is complete
  * when fn runs: from there on any hart may resume it.
  */
-void arch_park(void (*fn)(void *arg, struct arch_hart *hart), void *arg, struct arch_hart *hart);
+void arch_park(void *arg, struct arch_hart *hart, void (*fn)(void *arg, struct arch_hart *hart));
 /*
  * The yield, in one piece. The caller has stored itself in the slot that new_tail - 1 names and
  * has read next, the oldest queued goroutine, from the slot that h names. Here its context is
@@ -80,8 +80,8 @@ void arch_yield(uintptr_t next_tp, struct arch_hart *hart, struct arch_ring *rin
                 uint32_t new_tail);
 static inline bool arch_in_switch(uintptr_t pc);
 /* Goes to the hart's scheduler stack for good; nothing is saved. */
-_Noreturn void arch_leave(void (*fn)(void *arg, struct arch_hart *hart), void *arg,
-                          struct arch_hart *hart);
+_Noreturn void arch_leave(void *arg, struct arch_hart *hart,
+                          void (*fn)(void *arg, struct arch_hart *hart));
 /* Leaves the present context behind unsaved and resumes the one whose thread pointer is tp. Its
  * status, preempt_off and hart have been set. */
 _Noreturn void arch_resume(uintptr_t tp);
@@ -94,8 +94,8 @@ _Noreturn void arch_resume(uintptr_t tp);
 void arch_frame_park(const struct arch_frame *f);
 /* Ends a trap handler without going back: on the hart's scheduler stack, with its thread pointer
  * and interrupts enabled, calls fn(arg, hart). */
-_Noreturn void arch_trap_leave(void (*fn)(void *arg, struct arch_hart *hart), void *arg,
-                               struct arch_hart *hart);
+_Noreturn void arch_trap_leave(void *arg, struct arch_hart *hart,
+                               void (*fn)(void *arg, struct arch_hart *hart));
 /* Points the trap entry of this hart at *hart. Boot, each hart for itself. */
 void arch_hart_init(struct arch_hart *hart);
 

@@ -188,7 +188,7 @@ void boot_first(uint64_t hwid, const void *fdt)
     report(self);
     struct arch_hart *hart = &sched_hart(self)->hart;
     arch_hart_init(hart);
-    arch_leave(boot_scheduler, NULL, hart);
+    arch_leave(NULL, hart, boot_scheduler);
 }
 
 void boot_later(struct arch_hart *hart)

@@ -2,6 +2,7 @@
  * pinion.h: all of Pinion's public interface. Each part also has a header of its own.
  */
 #pragma once
+#include <pinion/chan.h>
 #include <pinion/go.h>
 #include <pinion/runtime.h>
 #include <pinion/sync.h>

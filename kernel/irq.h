@@ -60,3 +60,6 @@ void irq_software(void);
  */
 enum irq_event { IRQ_NONE, IRQ_TIMER, IRQ_IPI, IRQ_DEVICE };
 enum irq_event irq_external(unsigned hart);
+/* With interrupts masked, after a wait: takes an IPI that is pending, so that no trap comes for it. As
+ * irq_external; on RISC-V IRQ_IPI also if there was none, and an IMSIC's still comes as a trap. */
+enum irq_event irq_poll(unsigned hart);

@@ -61,6 +61,11 @@ void irq_software(void)
 {
 }
 
+enum irq_event irq_poll(unsigned hart)
+{
+    return irq_external(hart);
+}
+
 const struct irq_chip *irq_chip_for(enum irqchip_kind kind)
 {
     switch (kind) {

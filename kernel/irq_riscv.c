@@ -18,6 +18,13 @@ void irq_software(void)
     __asm__ volatile("csrci sip, %0\n\tfence o, r" ::"i"(SIP_SSIP) : "memory");
 }
 
+enum irq_event irq_poll(unsigned hart)
+{
+    (void)hart;
+    irq_software();
+    return IRQ_IPI;
+}
+
 const struct irq_chip *irq_chip_for(enum irqchip_kind kind)
 {
     switch (kind) {

@@ -53,11 +53,17 @@
 /* A mutex waiter that has waited longer goes to starvation mode, ns. Go: 1 ms. */
 #define MUTEX_STARVE_NS 1000000
 
-/* Buckets of the table of blocked goroutines by address. Go: 251. */
-#define SEMA_BUCKETS 251u
+/* Buckets of the table of blocked goroutines by address, as a power of two; 64 bytes each. Go: 251. */
+#define SEMA_BUCKETS_LOG2 8
 
 /* Nanoseconds a thief waits before it takes a runnext that its owner is about to run. Go: 3 µs. */
 #define RUNNEXT_GRACE_NS 3000
+
+/* A timer whose goroutine cannot be made for lack of memory tries again after so long, ns. */
+#define TIMER_RETRY_NS 1000000
+
+/* Pools give up what has lain unused for two of these, ns. Go: each garbage collection, 2 minutes. */
+#define POOL_TRIM_NS INT64_C(120000000000)
 
 /* How long a hart that ends the run waits for the others to stop, ns. */
 #define HALT_WAIT_NS 100000000

@@ -26,12 +26,6 @@
 #include "sched/fatal.h"
 #include "sched/proc.h"
 
-struct defer {
-    struct defer *next;
-    void (*fn)(void *);
-    void *arg;
-};
-
 /* Lives in the frame of the panicking call. */
 struct panicking {
     struct panicking *older;
@@ -80,16 +74,33 @@ void runtime_defer(void (*fn)(void *), void *arg)
     if (d == NULL)
         runtime_panic("runtime: out of memory");
     struct g *g = g_self();
-    *d = (struct defer){g->defers, fn, arg};
+    *d = (struct defer){g->defers, fn, arg, false};
     g->defers = d;
     g->flags |= GF_ENDING;
+}
+
+void defer_lend(struct defer *d, void (*fn)(void *), void *arg)
+{
+    struct g *g = g_self();
+    *d = (struct defer){g->defers, fn, arg, true};
+    g->defers = d;
+    g->flags |= GF_ENDING;
+}
+
+void defer_take_back(const struct defer *d)
+{
+    struct defer **at = &g_self()->defers;
+    while (*at != d)
+        at = &(*at)->next;
+    *at = d->next;
 }
 
 /* Takes the newest record off first: what it calls may end in another panic, or end the G. */
 static void run_one(struct g *g)
 {
     struct defer d = *g->defers;
-    record_drop(g->defers);
+    if (!d.lent)
+        record_drop(g->defers);
     g->defers = d.next;
     d.fn(d.arg);
 }

@@ -4,6 +4,18 @@
 #pragma once
 #include "sched/gmp.h"
 
+struct defer {
+    struct defer *next;
+    void (*fn)(void *);
+    void *arg;
+    bool lent; /* its memory is the caller's */
+};
+
+/* As runtime_defer, with a record of the caller's, in the frame of a call that may not return. */
+void defer_lend(struct defer *d, void (*fn)(void *), void *arg);
+/* The call returns after all: d, lent before and not run, runs no more. */
+void defer_take_back(const struct defer *d);
+
 /* Runs g's deferred calls, last in first out; g is the caller. They may defer more. */
 void defer_run_all(struct g *g);
 

@@ -74,7 +74,7 @@ static void exit_commit(void *status, struct arch_hart *hart)
 /* On the scheduler stack, which needs no more memory: a program may end because there is none. */
 void sched_exit(int status)
 {
-    arch_leave(exit_commit, (void *)(intptr_t)status, &preempt_off()->hart);
+    arch_leave((void *)(intptr_t)status, &preempt_off()->hart, exit_commit);
 }
 
 void fatal_end(void *frame, bool fault)

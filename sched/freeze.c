@@ -17,9 +17,10 @@
 #include "sched/freeze.h"
 #include "kernel/clock.h"
 #include "kernel/irq.h"
+#include "sched/atomic.h"
 
 static struct spin freeze_lock;
-static struct m *_Atomic freezer; /* whose turn it is; NULL: nobody's */
+struct m *_Atomic freezer;
 
 void freeze_check(struct m *m, struct arch_frame *f)
 {

@@ -2,6 +2,7 @@
  * freeze: all other harts stand still where they are, for somebody who wants to look.
  */
 #pragma once
+#include "sched/atomic.h"
 #include "sched/gmp.h"
 
 /*
@@ -14,5 +15,13 @@ void freeze_begin(void);
 void freeze_end(void);
 /* Makes sure of the stack that printing a traceback takes: before other harts are stopped. */
 void stack_reserve(void);
+/* Is m to stand still? */
+extern struct m *_Atomic freezer; /* whose turn it is; NULL: nobody's */
+static inline bool freeze_wanted(const struct m *m)
+{
+    /* relaxed: freeze_check acquires. */
+    struct m *by = load_relaxed(&freezer);
+    return by != NULL && by != m;
+}
 /* The interrupt handler's part. */
 void freeze_check(struct m *m, struct arch_frame *f);

@@ -441,7 +441,7 @@ HOT void runtime_goexit(void)
     if (__builtin_expect(g->flags & GF_ENDING, 0))
         g_wind_up(g);
     preempt_off();
-    arch_leave(g_bury, g, &g->m->hart);
+    arch_leave(g, &g->m->hart, g_bury);
 }
 
 /* The switch calls it when a goroutine's function returns. */

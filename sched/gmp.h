@@ -278,6 +278,21 @@ struct sched {
 };
 extern struct sched sched;
 
+/* The number of the lowest bit of a set that is not empty. (Without bit-manipulation instructions the
+ * compiler calls a function of 45 for it; de Bruijn's sequence has each six bits once.) */
+static inline uint32_t lowest(uint64_t set)
+{
+#if defined(__riscv) && !defined(__riscv_zbb)
+    static const uint8_t place[64] = {
+        0,  1,  2,  53, 3,  7,  54, 27, 4,  38, 41, 8,  34, 55, 48, 28, 62, 5,  39, 46, 44, 42,
+        22, 9,  24, 35, 59, 56, 49, 18, 29, 11, 63, 52, 6,  26, 37, 40, 33, 47, 61, 45, 43, 21,
+        23, 58, 17, 10, 51, 25, 36, 32, 60, 20, 57, 16, 50, 31, 19, 15, 30, 14, 13, 12};
+    return place[(set & -set) * UINT64_C(0x022fdd63cc95386d) >> 58];
+#else
+    return (uint32_t)__builtin_ctzll(set);
+#endif
+}
+
 /* The running goroutine. Right at any instruction: a goroutine keeps its thread pointer wherever
  * it goes, so the compiler may keep the value too. */
 static inline struct g *g_self(void)

@@ -43,6 +43,7 @@
 #include "kernel/clock.h"
 #include "kernel/irq.h"
 #include "sched/fatal.h"
+#include "sched/freeze.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/runq.h"
@@ -99,11 +100,11 @@ static uint32_t choose_idle(const struct p *p, uint64_t ms, uint64_t ps)
     if (p->last_m != NULL && (ms & bit(p->last_m->id)) != 0 && p->last_m->last_p == p)
         return p->last_m->id;
     for (uint64_t rest = ms; rest != 0; rest &= rest - 1) {
-        const struct m *m = sched.m[__builtin_ctzll(rest)];
+        const struct m *m = sched.m[lowest(rest)];
         if (m->last_p == NULL || (ps & bit(m->last_p->id)) == 0 || m->last_p->last_m != m)
             return m->id;
     }
-    return (uint32_t)__builtin_ctzll(ms);
+    return lowest(ms);
 }
 
 /* Takes p and an idle hart for it out of the idle sets. NULL: p is not idle, or no hart is. */
@@ -148,7 +149,7 @@ void wake_idle_slow(void)
         spin_lock(&sched.lock);
         /* relaxed: under the lock. */
         uint64_t ps = atomic_load_explicit(&sched.idle_p, memory_order_relaxed);
-        struct p *p = ps != 0 ? sched.p[__builtin_ctzll(ps)] : NULL;
+        struct p *p = ps != 0 ? sched.p[lowest(ps)] : NULL;
         struct m *m = p != NULL ? take_idle_locked(p) : NULL;
         spin_unlock(&sched.lock);
         if (m != NULL) {
@@ -208,7 +209,7 @@ struct p *idle_take_locked(struct m *m)
     if (ps == 0)
         return NULL;
     bool last = m->last_p != NULL && (ps & bit(m->last_p->id)) != 0;
-    struct p *p = last ? m->last_p : sched.p[__builtin_ctzll(ps)];
+    struct p *p = last ? m->last_p : sched.p[lowest(ps)];
     p->m = m;
     store_relaxed(&p->status, P_RUNNING);           /* relaxed: as above */
     store_relaxed(&sched.idle_p, ps & ~bit(p->id)); /* relaxed: as above */
@@ -279,8 +280,7 @@ void idle_check_deadlock(void)
     bool stuck =
         (load_relaxed(&sched.idle_m) | sched.wired_idle) == all && sched.global_head == NULL;
     for (uint64_t wired = sched.wired_idle; wired != 0; wired &= wired - 1)
-        stuck =
-            stuck && !load_relaxed(&sched.m[__builtin_ctzll(wired)]->wired_ready); /* relaxed: */
+        stuck = stuck && !load_relaxed(&sched.m[lowest(wired)]->wired_ready); /* relaxed: */
     for (uint32_t i = 0; i < sched.n_p && stuck; i++) {
         struct p *p = sched.p[i];
         live += (int64_t)(p->count.spawned - p->ended);
@@ -293,6 +293,24 @@ void idle_check_deadlock(void)
     spin_unlock(&sched.lock);
     if (stuck)
         fatal_deadlock(live);
+}
+
+/*
+ * The interrupt that came with next_p has done its work by ending the WFI. Taken here, masked, it
+ * costs no trap. It may have been sent for more than one reason: a hart that is to stop interrupts
+ * itself again, for that needs the trap; all else the scheduler looks at next anyway.
+ */
+static void take_ipi(struct m *m)
+{
+    switch (irq_poll(m->hart_no)) {
+    case IRQ_IPI: m->soft_irqs++; break;
+    case IRQ_TIMER: timers_interrupt(m); break;
+    case IRQ_DEVICE:
+    case IRQ_NONE: break;
+    }
+    /* relaxed, both: the acknowledgement is ordered before them; the handler acquires. */
+    if (__builtin_expect(load_relaxed(&sched.halting) != NULL || freeze_wanted(m), 0))
+        irq_send_ipi(m->hart_no);
 }
 
 /* W5. Returns with a P, whose timers nobody watches yet. */
@@ -309,6 +327,7 @@ static void sleep_until_woken(struct m *m)
         if (p != NULL) {
             /* relaxed: nobody else looks until we are idle again. */
             atomic_store_explicit(&m->next_p, NULL, memory_order_relaxed);
+            take_ipi(m);
             arch_irq_enable();
             m->ipis_received++; /* I5: it has come, or is on its way */
             m->spinning = true;
@@ -324,8 +343,11 @@ static void sleep_until_woken(struct m *m)
             continue;
         }
         arch_wait();
-        arch_irq_enable();
-        arch_irq_disable();
+        /* relaxed: looked at again above. */
+        if (load_relaxed(&m->next_p) == NULL) {
+            arch_irq_enable();
+            arch_irq_disable();
+        }
     }
     sysmon_leave(m);
     m->idle_since = 0;

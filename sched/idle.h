@@ -5,10 +5,9 @@
 #include "sched/atomic.h"
 #include "sched/gmp.h"
 
-/* After work was published: wakes an idle hart unless one is searching. Preemption off. */
-static inline void wake_idle(void)
+/* After work was published: is there an idle hart to wake? */
+static inline bool wake_wanted(void)
 {
-    void wake_idle_slow(void);
     /*
      * O3: full fence between "the queue has work", before, and "is anyone idle?", after. Pairs with
      * the fence in idle_sleep between "I am idle" and its last look at the queues: one of the two
@@ -16,7 +15,14 @@ static inline void wake_idle(void)
      */
     fence_full();
     /* relaxed: ordered by the fence. */
-    if (__builtin_expect(atomic_load_explicit(&sched.idle_p, memory_order_relaxed) != 0, 0))
+    return __builtin_expect(load_relaxed(&sched.idle_p) != 0, 0);
+}
+
+/* After work was published: wakes an idle hart unless one is searching. Preemption off. */
+static inline void wake_idle(void)
+{
+    void wake_idle_slow(void);
+    if (wake_wanted())
         wake_idle_slow();
 }
 

@@ -17,17 +17,26 @@
 #include "sched/lot.h"
 #include "sched/proc.h"
 
-static struct bucket table[SEMA_BUCKETS];
+static struct bucket table[1u << SEMA_BUCKETS_LOG2];
 
-struct bucket *lot_lock(const void *addr)
+/* By the upper bits of a product (Knuth's multiplicative hash): objects at regular distances, as on
+ * the stacks of many goroutines, spread all over the table, and it takes no division. */
+static struct bucket *bucket_of(const void *addr)
 {
-    struct bucket *b = &table[((uintptr_t)addr >> 3) % SEMA_BUCKETS];
+    uint32_t hash = (uint32_t)((uintptr_t)addr >> 3) * UINT32_C(2654435769);
+    return &table[hash >> (32 - SEMA_BUCKETS_LOG2)];
+}
+
+HOT struct bucket *lot_lock(const void *addr)
+{
+    struct bucket *b = bucket_of(addr);
+    __asm__("" : "+r"(b)); /* one address, from which the compiler is to reach both words */
     preempt_off();
     spin_lock(&b->lock);
     return b;
 }
 
-void lot_unlock(struct bucket *b)
+HOT void lot_unlock(struct bucket *b)
 {
     spin_unlock(&b->lock);
     preempt_on();
@@ -41,7 +50,7 @@ static struct waiter **find_addr(struct bucket *b, const void *addr)
     return at;
 }
 
-void lot_put(struct bucket *b, struct waiter *w, bool first)
+HOT void lot_put(struct bucket *b, struct waiter *w, bool first)
 {
     struct waiter **at = find_addr(b, w->addr), *head = *at;
     if (head == NULL || first) {
@@ -56,7 +65,7 @@ void lot_put(struct bucket *b, struct waiter *w, bool first)
     }
 }
 
-struct waiter *lot_take(struct bucket *b, const void *addr, bool *more)
+HOT struct waiter *lot_take(struct bucket *b, const void *addr, bool *more)
 {
     struct waiter **at = find_addr(b, addr), *w = *at;
     *more = false;
@@ -74,7 +83,35 @@ struct waiter *lot_take(struct bucket *b, const void *addr, bool *more)
     return w;
 }
 
-void lot_park(struct bucket *b, enum wait_reason reason)
+struct waiter *lot_first(struct bucket *b, const void *addr)
+{
+    return *find_addr(b, addr);
+}
+
+HOT struct waiter *lot_take_all(struct bucket *b, const void *addr)
+{
+    struct waiter **at = find_addr(b, addr), *all = *at;
+    if (all != NULL)
+        *at = all->next_addr;
+    return all;
+}
+
+void lot_ready_all(struct waiter *list)
+{
+    for (struct waiter *next; list != NULL; list = next) {
+        next = list->next; /* L3 */
+        g_ready(list->g);
+    }
+}
+
+void lot_unlock_and_ready(struct bucket *b, struct waiter *list)
+{
+    spin_unlock(&b->lock);
+    lot_ready_all(list);
+    preempt_on();
+}
+
+HOT void lot_park(struct bucket *b, enum wait_reason reason)
 {
     g_park(park_unlock, &b->lock, reason);
 }

@@ -29,5 +29,13 @@ void lot_unlock(struct bucket *b);
 void lot_put(struct bucket *b, struct waiter *w, bool first);
 /* The first waiter of addr, taken out, or NULL; *more: others are left. Bucket locked. */
 struct waiter *lot_take(struct bucket *b, const void *addr, bool *more);
+/* The first waiter of addr, left where it is, or NULL. Bucket locked. */
+struct waiter *lot_first(struct bucket *b, const void *addr);
+/* All waiters of addr, taken out, oldest first, linked by next. Bucket locked. */
+struct waiter *lot_take_all(struct bucket *b, const void *addr);
+/* Readies those of a list, as lot_take_all returns it. Nothing locked, preemption off. */
+void lot_ready_all(struct waiter *list);
+/* Unlocks the bucket, then readies those of the list. */
+void lot_unlock_and_ready(struct bucket *b, struct waiter *list);
 /* Parks the caller until lot_take and g_ready; the bucket is unlocked once it sleeps. */
 void lot_park(struct bucket *b, enum wait_reason reason);

@@ -1,14 +1,20 @@
 /*
  * mutex: the slow paths of sync.h's mutex.
  *
- * The word: LOCKED; WAITERS, somebody is in the lot; WOKEN, one of them has been woken and will
- * try for the lock. Uncontended, lock and unlock swap it between 0 and LOCKED.
+ * The word: LOCKED; WAITERS, somebody is in the lot; and WOKEN, when one of them was woken that will
+ * try for the lock, 0 if there is none. Uncontended, lock and unlock swap it between 0 and LOCKED.
  *
  * Normal mode, as in Go: unlock frees the word and wakes the first waiter, which competes with
  * whoever comes along. A goroutine that runs already mostly wins, and that is fast: the loser goes
  * back to the head of the line. Starvation mode: a waiter that has waited more than
- * MUTEX_STARVE_NS is given the lock: LOCKED stays set, no one can barge. Go keeps a mode bit; here
- * each unlock looks at how long the first in line has waited, which comes to the same.
+ * MUTEX_STARVE_NS is given the lock: LOCKED stays set, no one can barge, and the giver yields, so
+ * that the lock is held by one that runs. Go keeps a mode bit; here each unlock looks at how long the
+ * first in line has waited, which comes to the same.
+ *
+ * A woken waiter that does not get a hart cannot ask for more. With one hart it is the very one that
+ * locks again and again that stands in its way, for a whole time slice. So the word says when it was
+ * woken, and an unlock that finds it still on its way after MUTEX_STARVE_NS yields. Go leaves this to
+ * preemption.
  *
  * M1  WAITERS and WOKEN are set and the lot changed only with the bucket locked.
  * M2  While LOCKED is set, only its holder clears it, and other bits change only under M1.
@@ -16,6 +22,7 @@
  *     lot.c): the swap in the fast path, a store under the bucket's lock in the slow one.
  */
 #include <pinion/sync.h>
+#include <pinion/go.h>
 #include "kernel/clock.h"
 #include "sched/atomic.h"
 #include "sched/fatal.h"
@@ -24,15 +31,19 @@
 
 #define LOCKED  1u
 #define WAITERS 2u
-#define WOKEN   4u
+#define WOKEN   (~3u)
+
+/* A time as WOKEN has it: never 0, and units of 131 µs that come round after 20 hours. */
+#define WOKEN_AT(ns) ((uint32_t)((uint64_t)(ns) >> 17 << 3) | 4u)
 
 /* Looks that a newcomer takes at a lock that another hart holds before it parks. Go: 4 × 30. */
 #define SPINS 30
 
-static bool take(mutex *m, uint32_t clear)
+/* clear: WOKEN, if this waiter is the one woken. */
+static inline bool take(mutex *m, uint32_t clear)
 {
     /* relaxed: the swap decides. */
-    uint32_t s = atomic_load_explicit(&m->state_, memory_order_relaxed);
+    uint32_t s = load_relaxed(&m->state_);
     while ((s & LOCKED) == 0)
         /* order: acquire pairs with the release of unlock. relaxed: try again. */
         if (atomic_compare_exchange_weak_explicit(&m->state_, &s, (s | LOCKED) & ~clear,
@@ -41,44 +52,47 @@ static bool take(mutex *m, uint32_t clear)
     return false;
 }
 
-static bool spin_for(mutex *m, uint32_t clear)
+static __attribute__((noinline)) bool spin_for(mutex *m, uint32_t clear)
 {
-    /* On one hart the holder cannot run while we look. */
-    for (unsigned n = 0; sched.n_p > 1 && n < SPINS; n++) {
+    for (unsigned n = 0; n < SPINS; n++) {
         if (take(m, clear))
             return true;
         arch_relax(0);
     }
-    return take(m, clear);
+    return false;
 }
 
-/* Queues w unless the lock has come free. clear: WOKEN, if this waiter is the one woken. */
-static bool queue_up(mutex *m, struct bucket *b, struct waiter *w, uint32_t clear, bool again)
+/* Marks that somebody waits, if it is locked. false: it is not. The bucket is locked. */
+static inline bool note_waiter(mutex *m, uint32_t clear)
 {
     /* relaxed: M2: under the bucket's lock only unlock's fast swap can interfere, seen below. */
-    uint32_t s = atomic_load_explicit(&m->state_, memory_order_relaxed);
+    uint32_t s = load_relaxed(&m->state_);
     do {
         if ((s & LOCKED) == 0)
             return false;
         /* relaxed, both: the lot's lock carries the order between waiter and waker. */
     } while (!atomic_compare_exchange_weak_explicit(&m->state_, &s, (s | WAITERS) & ~clear,
                                                     memory_order_relaxed, memory_order_relaxed));
-    lot_put(b, w, again);
     return true;
 }
 
-void mutex_lock_slow_(mutex *m)
+static __attribute__((noinline)) void wait_for(mutex *m)
 {
-    struct waiter w = {.g = g_self(), .addr = m};
+    struct waiter w;
     uint32_t clear = 0;
-    while (!spin_for(m, clear)) {
+    w.g = g_self();
+    w.addr = m;
+    w.token = false;
+    /* On one hart the holder cannot run while we look. */
+    while (!(sched.n_p > 1 ? spin_for(m, clear) : take(m, clear))) {
         struct bucket *b = lot_lock(m);
-        if (w.since == 0)
-            w.since = clock_ns();
-        if (!queue_up(m, b, &w, clear, clear != 0)) {
+        if (!note_waiter(m, clear)) {
             lot_unlock(b);
             continue;
         }
+        if (clear == 0)
+            w.since = clock_ns();
+        lot_put(b, &w, clear != 0);
         lot_park(b, WAIT_MUTEX);
         if (w.token)
             return;
@@ -86,17 +100,34 @@ void mutex_lock_slow_(mutex *m)
     }
 }
 
+/* While a woken waiter is on its way the lock is mostly free, and not for it alone. */
+HOT void mutex_lock_slow_(mutex *m)
+{
+    if (!take(m, 0))
+        wait_for(m);
+}
+
 bool mutex_try_lock(mutex *m)
 {
     return take(m, 0);
 }
 
-/* A woken waiter is on its way: the lock is only set free. */
-static bool leave_to_woken(mutex *m, uint32_t s)
+/* Lets one that was made ready for the lock run, if this is a goroutine that may yield. */
+static void give_way(void)
 {
-    return (s & (LOCKED | WOKEN)) == (LOCKED | WOKEN) &&
-           /* order: release pairs with take. relaxed: on failure the slow way looks anew. */
-           cas_release(&m->state_, &s, s & ~LOCKED);
+    if (g_self()->preempt_off == 0)
+        runtime_gosched();
+}
+
+/* A woken waiter is on its way: the lock is only set free. */
+static inline bool leave_to_woken(mutex *m, uint32_t s)
+{
+    /* order: release pairs with take. relaxed: on failure the slow way looks anew. */
+    if ((s & LOCKED) == 0 || (s & WOKEN) == 0 || !cas_release(&m->state_, &s, s & ~LOCKED))
+        return false;
+    if (WOKEN_AT(clock_ns()) - (s & WOKEN) > WOKEN_AT(MUTEX_STARVE_NS))
+        give_way();
+    return true;
 }
 
 void mutex_unlock_slow_(mutex *m, uint32_t s)
@@ -118,11 +149,15 @@ void mutex_unlock_slow_(mutex *m, uint32_t s)
         lot_unlock(b);
         return;
     }
-    w->token = clock_ns() - w->since > MUTEX_STARVE_NS;
-    s = (more ? WAITERS : 0) | (w->token ? LOCKED : WOKEN);
+    int64_t now = clock_ns();
+    bool starving = now - w->since > MUTEX_STARVE_NS;
+    w->token = starving;
+    s = (more ? WAITERS : 0) | (starving ? LOCKED : WOKEN_AT(now));
     /* order: release pairs with take; M3: from here on the mutex is not ours. */
     atomic_store_explicit(&m->state_, s, memory_order_release);
     spin_unlock(&b->lock);
     g_ready(w->g);
     preempt_on();
+    if (starving)
+        give_way();
 }

@@ -52,6 +52,8 @@
 
 enum { WANT_LOOK = 1, WANT_END = 2 };
 
+int64_t preempt_slice_ns = SLICE_NS;
+
 static uint64_t p_turns(const struct p *p)
 {
     return p_switches(p) - p->inherited;
@@ -73,7 +75,7 @@ static void want(struct m *m, uint32_t why)
 static void slice_begin(struct m *m, uint64_t mark, int64_t now)
 {
     m->slice_mark = mark;
-    m->slice_end = now + SLICE_NS;
+    m->slice_end = now + preempt_slice_ns;
 }
 
 static void start(struct m *m)
@@ -259,7 +261,7 @@ void preempt_on_trap_exit(struct m *m, struct arch_frame *f)
     arch_frame_park(f);
     g->status = G_RUNNABLE;
     g->preempt_off = 1;
-    arch_trap_leave(preempt_commit, g, &m->hart);
+    arch_trap_leave(g, &m->hart, preempt_commit);
 }
 
 /* ---- on the scheduler stack ---- */
@@ -279,6 +281,10 @@ static void end_slice(struct m *m, struct g *g)
         global_put_batch(g, g, 1);
     /* The turn that is about to begin. Its slice was begun by slice_over, and the timer is set. */
     m->slice_mark = p_turns(p) + 1;
+    /* S1: the timer may have come while g and next were in hand, and seen nobody.
+     * relaxed: our own. */
+    if (__builtin_expect(!load_relaxed(&m->slice_on), 0))
+        slice_check(m);
     wake_idle();
 }
 
@@ -316,5 +322,5 @@ void preempt_honour(void)
     }
     g->status = G_RUNNABLE;
     slice_begin(m, m->slice_mark, clock_ns()); /* it is late: who comes next gets a whole one */
-    arch_park(preempt_commit, g, &m->hart);
+    arch_park(g, &m->hart, preempt_commit);
 }

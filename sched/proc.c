@@ -135,7 +135,7 @@ static struct p *pinned_home(struct p *p, struct g *g)
         return p;
     /* relaxed: a preference only. */
     uint64_t idle = may & load_relaxed(&sched.idle_p);
-    return sched.p[__builtin_ctzll(idle != 0 ? idle : may)];
+    return sched.p[lowest(idle != 0 ? idle : may)];
 }
 
 static void enqueue_apart(struct p *p, struct g *g)
@@ -147,6 +147,7 @@ static void enqueue_apart(struct p *p, struct g *g)
     struct p *home = pinned_home(p, g);
     if (home == p) {
         pinned_put(p, g);
+        slice_ensure(g_self()->m);
         return;
     }
     inbox_put(home, &home->pinbox, g);
@@ -195,12 +196,23 @@ static void sched_put_first(struct p *p, struct g *g)
         runq_put_next(p, g);
 }
 
-void g_ready(struct g *g)
+HOT void g_ready(struct g *g)
 {
     struct p *p = g_self()->m->p;
     ASSERT(g->status == G_WAITING, "g_ready: goroutine is not waiting");
     g->status = G_RUNNABLE;
     sched_spawn(p, g);
+}
+
+bool g_ready_slowly(struct p *p, struct g *g)
+{
+    if (g != NULL)
+        sched_put_tail(p, g);
+    if (g == NULL || (g->flags & GF_APART) == 0)
+        slice_ensure(g_self()->m);
+    wake_idle();
+    preempt_on();
+    return true;
 }
 
 void g_ready_tail(struct g *g)
@@ -216,7 +228,8 @@ void g_ready_tail(struct g *g)
 void sched_spawn(struct p *p, struct g *g)
 {
     sched_put_first(p, g);
-    slice_ensure(g_self()->m);
+    if ((g->flags & GF_APART) == 0)
+        slice_ensure(g_self()->m);
     wake_idle();
 }
 
@@ -289,9 +302,9 @@ static struct g *pick_special(struct p *p)
 }
 
 /* relaxed: a bit set a moment later is seen next time. */
-static inline bool is_special(struct p *p)
+static inline bool is_special(struct p *p, uint32_t tick)
 {
-    return __builtin_expect(load_relaxed(&p->attention) != 0 || p->tick == 1, 0);
+    return load_relaxed(&p->attention) != 0 || tick == 1;
 }
 
 /* The next of this P's runnext and ring, or NULL. */
@@ -308,17 +321,8 @@ static inline struct g *pick_queued(struct p *p)
 /* The next of this P's own, or NULL. */
 static struct g *pick_local(struct p *p)
 {
-    struct g *g = is_special(p) ? pick_special(p) : NULL;
+    struct g *g = is_special(p, p->tick) ? pick_special(p) : NULL;
     return g != NULL ? g : pick_queued(p);
-}
-
-/* A number below n; each P has its own sequence (xorshift). */
-static uint32_t p_random(struct p *p, uint32_t n)
-{
-    p->rng ^= p->rng << 13;
-    p->rng ^= p->rng >> 7;
-    p->rng ^= p->rng << 17;
-    return (uint32_t)((p->rng >> 32) * n >> 32);
 }
 
 static uint32_t gcd(uint32_t a, uint32_t b)
@@ -384,7 +388,9 @@ static __attribute__((noinline)) struct g *find_runnable(struct m *m)
         if (world_stops())
             world_wait(m);
         struct p *p = m->p;
-        timers_run(p, clock_ns());
+        /* relaxed: T1 of timer.c; without timers the clock need not be read. */
+        if (load_relaxed(&p->timers.first) != CLOCK_NEVER)
+            timers_run(p, clock_ns());
         struct g *g = pick_local(p);
         if (g == NULL)
             g = pinned_get(p);
@@ -401,7 +407,7 @@ static __attribute__((noinline)) struct g *find_runnable(struct m *m)
 }
 
 /* relaxed: the owner's word to itself; keeps a pinned G's yields on the slow path. */
-static __attribute__((noinline)) void note_pinned(struct p *p)
+static inline void note_pinned(struct p *p)
 {
     atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
 }
@@ -418,11 +424,14 @@ static __attribute__((noinline)) void run_apart(struct m *m, struct g *g)
     note_pinned(m->p);
 }
 
-static inline _Noreturn void sched_run(struct m *m, struct g *g)
+/* Runs g, picked from p, which m holds. tick is p->tick. */
+static inline __attribute__((always_inline)) _Noreturn void run(struct m *m, struct p *p,
+                                                                struct g *g, uint32_t tick)
 {
-    ASSERT(g->status == G_RUNNABLE, "sched_run: goroutine is not runnable");
+    ASSERT(g->status == G_RUNNABLE, "sched_next: goroutine is not runnable");
     if (__builtin_expect(g->flags & GF_APART, 0))
         run_apart(m, g);
+    p->tick = tick - 1;
     g->m = m;
     g->status = G_RUNNING;
     g->preempt_off = 0;
@@ -482,9 +491,8 @@ static _Noreturn void run_found(struct m *m, struct g *g)
 {
     if (m->spinning)
         spin_found(m);
-    m->p->tick--;
     slice_check(m); /* S1 */
-    sched_run(m, g);
+    run(m, m->p, g, m->p->tick);
 }
 
 static __attribute__((noinline)) _Noreturn void next_slow(struct m *m)
@@ -500,11 +508,13 @@ static __attribute__((noinline)) _Noreturn void next_slow(struct m *m)
 HOT _Noreturn void sched_next(struct m *m)
 {
     struct p *p = m->p;
-    struct g *g = is_special(p) ? NULL : pick_queued(p);
+    uint32_t tick = p->tick;
+    if (__builtin_expect(is_special(p, tick), 0))
+        next_slow(m);
+    struct g *g = pick_queued(p);
     if (__builtin_expect(g == NULL, 0))
         next_slow(m);
-    p->tick--;
-    sched_run(m, g);
+    run(m, p, g, tick);
 }
 
 _Noreturn void sched_look(struct m *m, struct g *g)
@@ -533,25 +543,23 @@ _Noreturn void sched_resume(struct m *m, struct g *g)
 
 /* ---- leaving ---- */
 
-void g_park(park_commit *commit, void *arg, enum wait_reason reason)
+HOT void g_park(park_commit *commit, void *arg, enum wait_reason reason)
 {
-    struct g *g = g_self();
-    ASSERT(g->preempt_off == 1, "g_park: preemption is not off exactly once");
-    g->wait_reason = (uint8_t)reason;
-    g->status = G_WAITING;
-    arch_park(commit, arg, &g->m->hart);
+    g_park_here(commit, arg, reason);
 }
 
-void park_unlock(void *arg, struct arch_hart *hart)
+HOT void park_unlock(void *arg, struct arch_hart *hart)
 {
     spin_unlock(arg);
     sched_next((struct m *)hart);
 }
 
-static void yield_commit(void *arg, struct arch_hart *hart)
+HOT static void yield_commit(void *arg, struct arch_hart *hart)
 {
     struct m *m = (struct m *)hart;
-    sched_put_tail(m->p, arg);
+    struct g *g = arg;
+    if ((g->flags & GF_APART) != 0 || !runq_put(&m->p->runq, g))
+        sched_put_tail(m->p, g);
     wake_idle(); /* it may not be the ring that is served next */
     sched_next(m);
 }
@@ -563,22 +571,27 @@ void arch_yield_lost(struct arch_hart *hart)
 
 /* Anything but the common case: nobody else to run, something that wants attention, a runnext, a
  * full ring, or just the GLOBAL_TICK-th time. */
-static __attribute__((noinline)) void gosched_slow(struct p *p)
+HOT static __attribute__((noinline)) void gosched_slow(struct p *p)
 {
     struct g *g = g_self();
+    if (load_relaxed(&p->runq.next) != NULL) { /* relaxed: our own */
+        p->tick++; /* runtime_gosched has counted a schedule that has not been yet */
+        arch_park(g, &g->m->hart, yield_commit);
+        return;
+    }
     bool alone = runq_len(&p->runq) == 0 && p->pinned_head == NULL;
     bool due = p->tick == 0;
-    p->tick++; /* runtime_gosched has counted a schedule that has not been yet */
+    p->tick++; /* as above */
     /* relaxed: whoever comes a moment later is seen at the next yield. */
     bool calm = load_relaxed(&p->attention) == 0 && load_relaxed(&sched.global_n) == 0;
     if (alone && calm) {
         g->status = G_RUNNING;
         preempt_on();
-    } else if (due && calm && load_relaxed(&p->runq.next) == NULL) { /* relaxed: our own */
+    } else if (due && calm) {
         tick_restart(p);
         runtime_gosched();
     } else {
-        arch_park(yield_commit, g, &g->m->hart);
+        arch_park(g, &g->m->hart, yield_commit);
     }
 }
 

@@ -3,6 +3,7 @@
  */
 #pragma once
 #include "sched/gmp.h"
+#include "sched/idle.h"
 
 /*
  * Preemption off, for the running goroutine: between the two its M and P stay what they are.
@@ -89,4 +90,48 @@ bool global_put_locked(struct g *first, struct g *last, uint32_t n);
 static inline uint64_t p_switches(const struct p *p)
 {
     return (uint64_t)p->refills * GLOBAL_TICK + GLOBAL_TICK - p->tick;
+}
+
+/* A random number below n; each P has its own sequence (xorshift). Its owner, preemption off. */
+static inline uint32_t p_random(struct p *p, uint32_t n)
+{
+    p->rng ^= p->rng << 13;
+    p->rng ^= p->rng >> 7;
+    p->rng ^= p->rng << 17;
+    return (uint32_t)((p->rng >> 32) * n >> 32);
+}
+
+/* ---- inline forms, for the hot paths of channels ---- */
+
+/* As g_park. */
+static inline void g_park_here(park_commit *commit, void *arg, enum wait_reason reason)
+{
+    struct g *g = g_self();
+    ASSERT(g->preempt_off == 1, "g_park: preemption is not off exactly once");
+    g->wait_reason = (uint8_t)reason;
+    g->status = G_WAITING;
+    arch_park(arg, &g->m->hart, commit);
+}
+
+/* The rest of g_ready_and_on when it is not the common case. g: who is still to be queued, or NULL. */
+bool g_ready_slowly(struct p *p, struct g *g);
+
+/* g_ready, then preempt_on; returns true, for who ends in it: it calls nothing but at its end. */
+static inline bool g_ready_and_on(struct g *g)
+{
+    struct m *m = g_self()->m;
+    struct p *p = m->p;
+    ASSERT(g->status == G_WAITING, "g_ready_and_on: goroutine is not waiting");
+    g->status = G_RUNNABLE;
+    if (__builtin_expect(g->flags & GF_APART, 0))
+        return g_ready_slowly(p, g);
+    /* O1: release: as in runq_put_next. */
+    struct g *kicked = atomic_exchange_explicit(&p->runq.next, g, memory_order_release);
+    if (__builtin_expect(kicked != NULL, 0))
+        return g_ready_slowly(p, kicked);
+    /* relaxed: as in slice_ensure. */
+    if (wake_wanted() || __builtin_expect(!load_relaxed(&m->slice_on), 0))
+        return g_ready_slowly(p, NULL);
+    preempt_on();
+    return true;
 }

@@ -163,7 +163,7 @@ void runtime_exitsyscall(void)
     if (!atomic_compare_exchange_strong_explicit(&p->status, &in_section, P_RUNNING,
                                                  memory_order_acquire, memory_order_relaxed)) {
         g->status = G_RUNNABLE;
-        arch_park(exit_slow, g, &m->hart);
+        arch_park(g, &m->hart, exit_slow);
         return;
     }
     m->section = NULL;

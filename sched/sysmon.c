@@ -59,7 +59,7 @@ static struct m *spare_locked(void)
     /* relaxed, both: under the lock. */
     uint64_t ms = load_relaxed(&sched.idle_m), ps = load_relaxed(&sched.idle_p);
     for (; ms != 0; ms &= ms - 1) {
-        struct m *m = sched.m[__builtin_ctzll(ms)];
+        struct m *m = sched.m[lowest(ms)];
         if (m->last_p == NULL || (ps & bit(m->last_p->id)) == 0 || m->last_p->last_m != m)
             return m;
     }
@@ -164,9 +164,7 @@ bool sysmon_round(struct m *m)
     return false;
 }
 
-void sysmon_leave(struct m *m)
+void sysmon_pass_on(void)
 {
-    /* relaxed: only m itself takes itself off duty. */
-    if (__builtin_expect(load_relaxed(&sched.sysmon) == m, 0))
-        off_duty();
+    off_duty();
 }

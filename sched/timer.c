@@ -12,19 +12,38 @@
  *
  * T1  timers.first is the heap's earliest time, written under the lock; without it, it is a hint
  *     that may be a moment old. Who adds an earlier one arms the hart itself, afterwards.
- * T2  A node is in at most one heap; index says where, under that heap's lock.
+ * T2  A node is in at most one heap. That heap's array, under its lock, has the last word; p and
+ *     index, written under it too, say where to look and may be out of date.
  * T3  The hart that holds P, or held it last if it is idle, has its comparator set for no later
  *     than first. (m->armed remembers what it is set for; to be early costs an interrupt.)
  *
  * A node is taken out of the heap before fire is called, with the lock released: so timer_del
- * that comes too late says false and does not wait, and fire may queue the node again.
+ * that comes too late says false and does not wait, and fire may queue the node again. A node whose
+ * owner may free it when timer_del says false cannot be fired so. It has begin instead, which is
+ * called with the heap locked: whoever locks it afterwards finds the node neither queued nor in
+ * anybody's hands.
+ *
+ * time.h's timers are alarms here. An alarm's goroutine is started while its heap is locked (begin). So a timer_stop that says true
+ * took it back in time, one that says false comes after the goroutine exists, and nothing of the
+ * alarm is touched afterwards: timer_free may give its memory back at once. Go's timers have a
+ * lock each for that, which firing takes too; here firing takes one lock only, the heap's.
+ *
+ * The alarm's own lock keeps two resets apart, that neither queues what the other has queued. To
+ * stop it, or to fire it, is the heap's business alone.
+ *
+ * Stopped alarms are kept in a pool: to make one costs no malloc mostly.
  */
 #include "sched/timer.h"
+#include <errno.h>
 #include <pinion/go.h>
+#include <pinion/sync.h>
 #include <pinion/time.h>
+#include <stdlib.h>
 #include <string.h>
 #include "kernel/clock.h"
 #include "kernel/page.h"
+#include "sched/atomic.h"
+#include "sched/g.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/schedtrace.h"
@@ -33,76 +52,93 @@
 
 /* ---- the heap, under its lock ---- */
 
-static void heap_set(struct timers *h, uint32_t i, struct timer_entry e)
+static inline void heap_set(struct timer_entry *heap, size_t i, struct timer_entry e)
 {
-    h->heap[i] = e;
-    e.node->index = i;
+    heap[i] = e;
+    store_relaxed(&e.node->index, (uint32_t)i); /* relaxed: T2 */
 }
 
-static void sift_up(struct timers *h, uint32_t i, struct timer_entry e)
+static inline void sift_up(struct timers *h, size_t i, struct timer_entry e)
 {
+    struct timer_entry *heap = h->heap;
     while (i > 0) {
-        uint32_t parent = (i - 1) / ARITY;
-        if (h->heap[parent].when <= e.when)
+        size_t parent = (i - 1) / ARITY;
+        if (heap[parent].when <= e.when)
             break;
-        heap_set(h, i, h->heap[parent]);
+        heap_set(heap, i, heap[parent]);
         i = parent;
     }
-    heap_set(h, i, e);
+    heap_set(heap, i, e);
 }
 
-static void sift_down(struct timers *h, uint32_t i, struct timer_entry e)
+/* Which of the n children that begin at c is the earliest. Four is the common case: two comparisons
+ * and a third of their winners, without a jump. */
+static inline size_t least_of(const struct timer_entry *c, size_t n)
 {
-    for (;;) {
-        uint32_t first = i * ARITY + 1, least = first;
-        if (first >= h->n)
+    if (__builtin_expect(n >= ARITY, 1)) {
+        size_t a = c[1].when < c[0].when, b = 2 + (size_t)(c[3].when < c[2].when);
+        return c[b].when < c[a].when ? b : a;
+    }
+    size_t least = 0;
+    for (size_t i = 1; i < n; i++)
+        if (c[i].when < c[least].when)
+            least = i;
+    return least;
+}
+
+static void sift_down(struct timers *h, size_t i, struct timer_entry e)
+{
+    struct timer_entry *heap = h->heap;
+    size_t n = h->n;
+    for (size_t first; (first = i * ARITY + 1) < n;) {
+        size_t least = first + least_of(heap + first, n - first);
+        if (e.when <= heap[least].when)
             break;
-        uint32_t end = first + ARITY < h->n ? first + ARITY : h->n;
-        for (uint32_t c = first + 1; c < end; c++)
-            if (h->heap[c].when < h->heap[least].when)
-                least = c;
-        if (e.when <= h->heap[least].when)
-            break;
-        heap_set(h, i, h->heap[least]);
+        heap_set(heap, i, heap[least]);
         i = least;
     }
-    heap_set(h, i, e);
+    heap_set(heap, i, e);
 }
 
-static void publish_first(struct timers *h)
+static inline void publish_first(struct timers *h)
 {
-    /* relaxed: T1, a hint to those without the lock. */
-    atomic_store_explicit(&h->first, h->n > 0 ? h->heap[0].when : CLOCK_NEVER,
-                          memory_order_relaxed);
+    store_relaxed(&h->first, h->n > 0 ? h->heap[0].when : CLOCK_NEVER); /* relaxed: T1, a hint */
 }
 
 #define PER_PAGE (PAGE_SIZE / sizeof(struct timer_entry))
 
 /* An empty heap of many pages goes back to one: a crowd of sleepers does not come every day. */
-static void heap_shrink(struct timers *h)
+static __attribute__((noinline)) void heap_shrink(struct timers *h)
 {
-    page_free_run(h->heap, h->cap / PER_PAGE);
-    h->heap = page_alloc();
-    h->cap = h->heap != NULL ? PER_PAGE : 0;
+    page_free_run((char *)h->heap + PAGE_SIZE, h->cap / PER_PAGE - 1);
+    h->cap = PER_PAGE;
 }
 
-static void heap_remove(struct timers *h, uint32_t i)
+/* Fills the hole that the entry at i has left with the last one. */
+HOT static __attribute__((noinline)) void heap_close(struct timers *h, size_t i)
 {
-    h->heap[i].node->index = TIMER_NOT_QUEUED;
-    struct timer_entry last = h->heap[--h->n];
-    if (i < h->n) {
-        if (i > 0 && last.when < h->heap[(i - 1) / ARITY].when)
-            sift_up(h, i, last);
-        else
-            sift_down(h, i, last);
-    } else if (h->n == 0 && h->cap > PER_PAGE) {
-        heap_shrink(h);
+    struct timer_entry last = h->heap[h->n];
+    if (i > 0 && last.when < h->heap[(i - 1) / ARITY].when)
+        sift_up(h, i, last);
+    else
+        sift_down(h, i, last);
+    publish_first(h);
+}
+
+static inline void heap_remove(struct timers *h, size_t i)
+{
+    store_relaxed(&h->heap[i].node->index, TIMER_NOT_QUEUED); /* relaxed: T2 */
+    if (i < --h->n) {
+        heap_close(h, i);
+        return;
     }
+    if (__builtin_expect(h->n == 0 && h->cap > PER_PAGE, 0))
+        heap_shrink(h);
     publish_first(h);
 }
 
 /* Doubles the array. false: no memory. */
-static bool heap_grow(struct timers *h)
+static __attribute__((noinline)) bool heap_grow(struct timers *h)
 {
     size_t pages = h->cap == 0 ? 1 : 2 * h->cap / PER_PAGE;
     struct timer_entry *bigger = page_alloc_run(pages);
@@ -119,57 +155,133 @@ static bool heap_grow(struct timers *h)
 
 /* ---- adding, taking back ---- */
 
-bool timer_add(struct timer_node *t, int64_t when)
+/* The heap is locked. Each of these ends in the call of another, so that none saves registers for
+ * the rarer ones. */
+static __attribute__((noinline)) bool arm_added(struct m *m)
 {
-    struct m *m = g_self()->m;
-    struct timers *h = &m->p->timers;
-    spin_lock(&h->lock);
-    if (h->n == h->cap && !heap_grow(h)) {
-        spin_unlock(&h->lock);
-        return false;
-    }
-    t->p = m->p;
-    sift_up(h, h->n++, (struct timer_entry){when, t});
-    publish_first(h);
-    spin_unlock(&h->lock);
     timers_arm(m, m->p);
     return true;
 }
 
+static inline bool add_to(struct timers *h, struct timer_node *t, int64_t when)
+{
+    struct m *m = g_self()->m;
+    store_relaxed(&t->p, m->p); /* relaxed: T2 */
+    sift_up(h, h->n++, (struct timer_entry){when, t});
+    int64_t first = h->heap[0].when;
+    store_relaxed(&h->first, first); /* relaxed: T1 */
+    spin_unlock(&h->lock);
+    return __builtin_expect(first < m->armed, 0) ? arm_added(m) : true;
+}
+
+static __attribute__((noinline)) bool grow_and_add(struct timers *h, struct timer_node *t,
+                                                   int64_t when)
+{
+    if (heap_grow(h))
+        return add_to(h, t, when);
+    spin_unlock(&h->lock);
+    return false;
+}
+
+static inline bool add_and_unlock(struct timer_node *t, int64_t when)
+{
+    struct timers *h = &g_self()->m->p->timers;
+    return __builtin_expect(h->n == h->cap, 0) ? grow_and_add(h, t, when) : add_to(h, t, when);
+}
+
+/* timer_add and timer_del, for those in this file that are hot. */
+static inline bool add(struct timer_node *t, int64_t when)
+{
+    spin_lock(&g_self()->m->p->timers.lock);
+    return add_and_unlock(t, when);
+}
+
+bool timer_add(struct timer_node *t, int64_t when)
+{
+    return add(t, when);
+}
+
+static inline bool remove_and_unlock(struct timers *h, size_t i)
+{
+    heap_remove(h, i);
+    spin_unlock(&h->lock);
+    return true;
+}
+
+static inline bool del_and_unlock(struct timers *h, struct timer_node *t)
+{
+    uint32_t i = load_relaxed(&t->index); /* relaxed: T2 */
+    if (__builtin_expect(i < h->n && h->heap[i].node == t, 1))
+        return remove_and_unlock(h, i);
+    spin_unlock(&h->lock);
+    return false;
+}
+
+/* t was not in p's heap: it may have gone to another's, by a reset, while we waited for the lock. */
+static __attribute__((noinline)) bool del_elsewhere(struct timer_node *t, struct p *p)
+{
+    /* relaxed: T2. */
+    for (struct p *now; (now = load_relaxed(&t->p)) != p;) {
+        p = now;
+        spin_lock(&p->timers.lock);
+        if (del_and_unlock(&p->timers, t))
+            return true;
+    }
+    return false;
+}
+
+static inline bool del(struct timer_node *t)
+{
+    struct p *p = load_relaxed(&t->p); /* relaxed: T2 */
+    spin_lock(&p->timers.lock);
+    return del_and_unlock(&p->timers, t) || del_elsewhere(t, p);
+}
+
 bool timer_del(struct timer_node *t)
 {
-    struct timers *h = &t->p->timers;
-    spin_lock(&h->lock);
-    bool queued = t->index != TIMER_NOT_QUEUED;
-    if (queued)
-        heap_remove(h, t->index);
-    spin_unlock(&h->lock);
-    return queued;
+    return del(t);
 }
 
 /* ---- firing ---- */
 
-/* Takes the earliest if it is due. */
-static struct timer_node *take_due(struct timers *h, int64_t now)
+/* A node whose beginning is part of its leaving the heap. If it cannot begin it goes back to the
+ * place that it has just left. */
+static void begin_or_put_back(struct timers *h, struct timer_node *t, int64_t now)
 {
-    struct timer_node *t = NULL;
+    store_relaxed(&t->index, TIMER_BEGUN); /* relaxed: T2 */
+    if (t->begin(t))
+        return;
+    sift_up(h, h->n++, (struct timer_entry){now + TIMER_RETRY_NS, t});
+    publish_first(h);
+}
+
+/* Takes the earliest if it is due; *t is to be fired yet, or NULL. false: none is due. */
+static bool take_due(struct timers *h, int64_t now, struct timer_node **t)
+{
+    bool due = false;
+    *t = NULL;
     spin_lock(&h->lock);
     if (h->n > 0 && h->heap[0].when <= now) {
-        t = h->heap[0].node;
+        struct timer_node *first = h->heap[0].node;
+        due = true;
         heap_remove(h, 0);
+        if (first->fire != NULL)
+            *t = first;
+        else
+            begin_or_put_back(h, first, now);
     }
     spin_unlock(&h->lock);
-    return t;
+    return due;
 }
 
 static void fire_due(struct p *p, struct timers *h, int64_t now)
 {
     struct timer_node *t;
     /* relaxed: T1. */
-    while (atomic_load_explicit(&h->first, memory_order_relaxed) <= now &&
-           (t = take_due(h, now)) != NULL) {
+    while (atomic_load_explicit(&h->first, memory_order_relaxed) <= now && take_due(h, now, &t)) {
         p->count.timer_fires++;
-        t->fire(t);
+        if (t != NULL)
+            t->fire(t);
     }
 }
 
@@ -196,7 +308,7 @@ void timers_take_all(struct p *p, struct p *from)
     struct timers *h = &p->timers, *old = &from->timers;
     for (uint32_t i = 0; i < old->n; i++) {
         struct timer_entry e = old->heap[i];
-        e.node->p = p;
+        store_relaxed(&e.node->p, p); /* relaxed: T2 */
         sift_up(h, h->n++, e);
     }
     old->n = 0;
@@ -273,11 +385,14 @@ struct sleeper {
     struct timer_node node;
     struct g *g;
     int64_t when;
+    bool over; /* its timer has fired */
 };
 
 static void sleep_over(struct timer_node *t)
 {
-    g_ready(((struct sleeper *)t)->g);
+    struct sleeper *s = (struct sleeper *)t;
+    s->over = true;
+    g_ready(s->g);
 }
 
 /*
@@ -299,9 +414,95 @@ void time_sleep(duration d)
         return;
     int64_t now = clock_ns();
     struct sleeper s = {.node = {.fire = sleep_over}, .g = g_self()};
-    s.when = d < CLOCK_NEVER - 1 - now ? now + d : CLOCK_NEVER - 1;
+    s.when = timer_deadline(now, d);
     do {
         preempt_off();
         g_park(sleep_commit, &s, WAIT_SLEEP);
-    } while (clock_ns() < s.when);
+    } while (!s.over && clock_ns() < s.when);
+}
+
+/* ---- time.h's timers ---- */
+
+struct alarm {
+    struct timer_node node; /* the heap's, while it is queued */
+    timer public;           /* constant */
+    void (*fn)(void *);     /* constant */
+    void *arg;              /* constant */
+    struct spin lock;       /* held by reset */
+};
+
+static void *alarm_new(void)
+{
+    return calloc(1, sizeof(struct alarm));
+}
+
+static pool alarms = {.new = alarm_new, .drop = free};
+
+/* On a scheduler stack, the heap locked. */
+static bool begin_fn(struct timer_node *node)
+{
+    static const struct go_attr none;
+    struct alarm *a = (struct alarm *)node;
+    return g_spawn(&none, NULL, a->fn, a->arg, (uintptr_t)time_after_func) > 0;
+}
+
+HOT timer *time_after_func(duration d, void (*fn)(void *), void *arg)
+{
+    struct alarm *a = fn != NULL ? pool_get(&alarms) : NULL;
+    if (a == NULL) {
+        errno = fn != NULL ? ENOMEM : EINVAL;
+        return NULL;
+    }
+    a->node.begin = begin_fn;
+    a->public.alarm_ = a;
+    a->fn = fn;
+    a->arg = arg;
+    int64_t when = timer_deadline(clock_ns(), d);
+    preempt_off();
+    bool queued = add(&a->node, when);
+    preempt_on();
+    if (queued)
+        return &a->public;
+    pool_put(&alarms, a);
+    errno = ENOMEM;
+    return NULL;
+}
+
+bool timer_stop(timer *t)
+{
+    struct alarm *a = t->alarm_;
+    if (a == NULL)
+        runtime_panic("time: Stop called on uninitialized Timer");
+    preempt_off();
+    bool active = del(&a->node);
+    preempt_on();
+    return active;
+}
+
+bool timer_reset(timer *t, duration d)
+{
+    struct alarm *a = t->alarm_;
+    if (a == NULL)
+        runtime_panic("time: Reset called on uninitialized Timer");
+    int64_t when = timer_deadline(clock_ns(), d);
+    preempt_off();
+    spin_lock(&a->lock);
+    bool active = del(&a->node);
+    bool queued = add(&a->node, when);
+    spin_unlock(&a->lock);
+    preempt_on();
+    if (!queued)
+        errno = ENOMEM;
+    return active;
+}
+
+void timer_free(timer *t)
+{
+    if (t == NULL)
+        return;
+    /* relaxed: whoever stopped it has returned, or is this goroutine. One that has fired may still
+     * be in the hands of who fired it; the heap's lock waits for that. */
+    if (t->alarm_ == NULL || load_relaxed(&t->alarm_->node.index) != TIMER_NOT_QUEUED)
+        timer_stop(t);
+    pool_put(&alarms, t->alarm_);
 }

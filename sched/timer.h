@@ -5,22 +5,35 @@
  * caller and must stay where it is until it has fired or timer_del has returned true.
  */
 #pragma once
+#include "kernel/clock.h"
 #include "sched/gmp.h"
 
 struct timer_node {
     /* Called once, on a scheduler stack that has a P, with no lock held, at or after its time.
-     * The node is the caller's again when it begins. */
+     * The node is the caller's again when it begins. NULL: begin is called. */
     void (*fire)(struct timer_node *);
+    /* As fire, but with the heap locked, so that timer_del says true or comes after it. false: it
+     * cannot be done now; the node is queued again, for a moment later. */
+    bool (*begin)(struct timer_node *);
     void *arg;
-    struct p *p;    /* whose heap it is in; set by timer_add */
-    uint32_t index; /* where in the heap; TIMER_NOT_QUEUED */
+    struct p *_Atomic p;    /* in whose heap it is, or was last; set by timer_add */
+    _Atomic uint32_t index; /* where in it; or one of the two below */
 };
-#define TIMER_NOT_QUEUED UINT32_MAX
+#define TIMER_NOT_QUEUED UINT32_MAX       /* taken back, or fired */
+#define TIMER_BEGUN      (UINT32_MAX - 1) /* with begin: fired, or just about it */
 
-/* Queues t on this P for time `when` (ns since boot). false: no memory, nothing has happened. */
+/* Queues t, which is not queued, on this P for time `when` (ns since boot). false: no memory, nothing has happened. */
 bool timer_add(struct timer_node *t, int64_t when);
-/* Takes t back. false: it has fired or is about to. */
+/* Takes t back. false: it is not queued: it has fired or is about to. */
 bool timer_del(struct timer_node *t);
+
+/* d from now, or the last moment there is; now, if d is below 0. */
+static inline int64_t timer_deadline(int64_t now, int64_t d)
+{
+    if (d <= 0)
+        return now;
+    return d < CLOCK_NEVER - 1 - now ? now + d : CLOCK_NEVER - 1;
+}
 
 /* Fires what is due on p, of which the caller is the owner, and arms the hart for the rest. */
 void timers_run(struct p *p, int64_t now);

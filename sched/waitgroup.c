@@ -26,17 +26,7 @@ void waitgroup_add_slow_(waitgroup *wg, uint64_t state)
             lot_unlock(b);
             runtime_panic("sync: WaitGroup misuse: Add called concurrently with Wait");
         }
-    bool more = true;
-    struct waiter *all = NULL, **end = &all;
-    while (more && (*end = lot_take(b, wg, &more)) != NULL)
-        end = &(*end)->next;
-    *end = NULL;
-    spin_unlock(&b->lock);
-    for (struct waiter *w = all, *next; w != NULL; w = next) {
-        next = w->next;
-        g_ready(w->g);
-    }
-    preempt_on();
+    lot_unlock_and_ready(b, lot_take_all(b, wg));
 }
 
 void waitgroup_wait(waitgroup *wg)

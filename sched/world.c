@@ -175,9 +175,9 @@ void world_start(void)
     }
     spin_unlock(&sched.lock);
     for (; tell != 0; tell &= tell - 1, self->ipis_sent++)
-        irq_send_ipi((unsigned)__builtin_ctzll(tell));
+        irq_send_ipi(lowest(tell));
     for (; wake != 0; wake &= wake - 1)
-        wake_p(sched.p[__builtin_ctzll(wake)]);
+        wake_p(sched.p[lowest(wake)]);
     wake_idle();
     preempt_on();
     mutex_unlock(&world_lock);

@@ -3,13 +3,13 @@
  *
  *   void arch_yield(uintptr_t next_tp, struct arch_hart *hart, struct arch_ring *ring, uint32_t h,
  *                   uint32_t new_tail);
- *   void arch_park(void (*fn)(void *, struct arch_hart *), void *arg, struct arch_hart *hart);
- *   _Noreturn void arch_leave(void (*fn)(void *, struct arch_hart *), void *arg,
- *                             struct arch_hart *hart);
+ *   void arch_park(void *arg, struct arch_hart *hart, void (*fn)(void *, struct arch_hart *));
+ *   _Noreturn void arch_leave(void *arg, struct arch_hart *hart,
+ *                             void (*fn)(void *, struct arch_hart *));
  *   _Noreturn void arch_resume(uintptr_t tp);
  *   void arch_frame_park(const struct arch_frame *f);
- *   _Noreturn void arch_trap_leave(void (*fn)(void *, struct arch_hart *), void *arg,
- *                                  struct arch_hart *hart);
+ *   _Noreturn void arch_trap_leave(void *arg, struct arch_hart *hart,
+ *                                   void (*fn)(void *, struct arch_hart *));
  *
  * The first four are plain calls, so only what the calling convention preserves is saved, into the
  * struct arch_context that ends at the thread pointer: x19 … x30, sp, and the low halves of v8 …
@@ -106,36 +106,33 @@ FUNC(arch_yield)
     stur x1, [x0, #CTX(-ARCH_G_HART)]
     resume x0
     /* The exclusive load stays open; the next one replaces it before any store looks. */
-2:  mov  x2, x1
-    address x0, arch_yield_lost
+2:  mov  x0, x1
+    address x2, arch_yield_lost
     b    to_scheduler                   /* FPCR is 0 by now */
 END(arch_yield)
 
 /*
- * x0 fn   x1 arg   x2 hart
+ * x0 arg   x1 hart   x2 fn
  */
-FUNC(arch_park)
-    save
-    b    to_scheduler
-END(arch_park)
-
 FUNC(arch_leave)
     mrs  x10, fpcr
     cbz  x10, to_scheduler
     msr  fpcr, xzr
+    b    to_scheduler
+END(arch_leave)
+
+FUNC(arch_park)
+    save
 to_scheduler:
-    ldp  x9, x10, [x2, #ARCH_HART_SCHED_SP]
-    mov  x3, x0
-    mov  x0, x1
-    mov  x1, x2
+    ldp  x9, x10, [x1, #ARCH_HART_SCHED_SP]
     /* sp first: a trap that comes between the two finds at worst a goroutine on another's stack,
      * and within these labels nobody looks. */
     mov  sp, x9
     msr  tpidr_el0, x10
     mov  x29, #0
     mov  x30, #0
-    br   x3
-END(arch_leave)
+    br   x2
+END(arch_park)
 
 FUNC(arch_resume)
     mrs  x10, fpcr
@@ -210,10 +207,10 @@ END(arm64_frame_resume)
  * masked with D and F, are clear again, and D and F stay set as ever (port.h). A trap from there on
  * finds the scheduler's thread pointer, which trap.S has set, and at worst not yet its stack.
  *
- * x0 fn   x1 arg   x2 hart
+ * x0 arg   x1 hart   x2 fn
  */
 FUNC(arch_trap_leave)
-    ldr  x9, [x2, #ARCH_HART_TRAP_SP]
+    ldr  x9, [x1, #ARCH_HART_TRAP_SP]
     mov  sp, x9
     msr  spsel, #0
     msr  daifclr, #6

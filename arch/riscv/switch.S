@@ -3,12 +3,12 @@
  *
  *   void arch_yield(uintptr_t next_tp, struct arch_hart *hart, struct arch_ring *ring, uint32_t h,
  *                   uint32_t new_tail);
- *   void arch_park(void (*fn)(void *, struct arch_hart *), void *arg, struct arch_hart *hart);
- *   _Noreturn void arch_leave(void (*fn)(void *, struct arch_hart *), void *arg, struct arch_hart *);
+ *   void arch_park(void *arg, struct arch_hart *hart, void (*fn)(void *, struct arch_hart *));
+ *   _Noreturn void arch_leave(void *arg, struct arch_hart *, void (*fn)(void *, struct arch_hart *));
  *   _Noreturn void arch_resume(uintptr_t tp);
  *   void arch_frame_park(const struct arch_frame *f);
- *   _Noreturn void arch_trap_leave(void (*fn)(void *, struct arch_hart *), void *arg,
- *                                  struct arch_hart *hart);
+ *   _Noreturn void arch_trap_leave(void *arg, struct arch_hart *hart,
+ *                                   void (*fn)(void *, struct arch_hart *));
  *
  * The first four are plain calls, so only what the calling convention preserves is saved: ra, sp, s0 … s11,
  * into the struct arch_context that ends at tp. gp is one for all. The scheduler's own context is
@@ -140,35 +140,29 @@ lost_fp:
 END(arch_yield)
 
 /*
- * a0 fn   a1 arg   a2 hart
+ * a0 arg   a1 hart   a2 fn
  */
+FUNC(arch_leave)
+    lbu  t1, CTX(-ARCH_G_FLAGS)(tp)
+    beqz t1, leave_go
+    li   t1, SSTATUS_FS
+    csrc sstatus, t1
+    j    leave_go
+END(arch_leave)
 FUNC(arch_park)
     lbu  t1, CTX(-ARCH_G_FLAGS)(tp)
     bnez t1, park_fp
 park_save:
     each_saved sd, tp, -ARCH_CONTEXT_SIZE
-    mv   t0, a0
-    j    leave_go
-END(arch_park)
-FUNC(arch_leave)
-    lbu  t1, CTX(-ARCH_G_FLAGS)(tp)
-    mv   t0, a0
-    bnez t1, leave_fp
 leave_go:
-    ld   sp, ARCH_HART_SCHED_SP(a2)
-    ld   tp, ARCH_HART_SCHED_TP(a2)
-    mv   a0, a1
-    mv   a1, a2
+    ld   sp, ARCH_HART_SCHED_SP(a1)
+    ld   tp, ARCH_HART_SCHED_TP(a1)
     li   s0, 0
     li   ra, 0
-    jr   t0
-END(arch_leave)
-leave_fp:
-    li   t1, SSTATUS_FS
-    csrc sstatus, t1
-    j    leave_go
+    jr   a2
+END(arch_park)
 park_fp:
-    fp_push a2
+    fp_push a1
     li   t0, SSTATUS_FS
     csrc sstatus, t0
     j    park_save
@@ -256,20 +250,17 @@ FUNC(arch_frame_park)
 END(arch_frame_park)
 
 /*
- * a0 fn   a1 arg   a2 hart: out of a trap handler, interrupts masked until here.
+ * a0 arg   a1 hart   a2 fn: out of a trap handler, interrupts masked until here.
  */
 FUNC(arch_trap_leave)
-    ld   t0, ARCH_HART_TRAP_SP(a2)
+    ld   t0, ARCH_HART_TRAP_SP(a1)
     csrw sscratch, t0
-    mv   t0, a0
-    ld   sp, ARCH_HART_SCHED_SP(a2)
-    ld   tp, ARCH_HART_SCHED_TP(a2)
-    mv   a0, a1
-    mv   a1, a2
+    ld   sp, ARCH_HART_SCHED_SP(a1)
+    ld   tp, ARCH_HART_SCHED_TP(a1)
     li   s0, 0
     li   ra, 0
     csrsi sstatus, SSTATUS_SIE
-    jr   t0
+    jr   a2
 END(arch_trap_leave)
 
 /* First instructions of a new context: s1 is the function, s2 its argument. */

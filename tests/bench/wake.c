@@ -1,12 +1,10 @@
 /*
- * wake: what it costs to start a goroutine on a hart that sleeps: from before go() on one hart to
- * the first line of the goroutine on another.
+ * wake: what it costs to make a goroutine run on a hart that sleeps: from before the send that
+ * makes it ready, on one hart, to its next line on another.
  *
  * With ICOUNT=1 QEMU runs one hart at a time and its clock sums the instructions of all. So the
- * submitting hart must get out of the way at once, or what it does while it waits is counted too:
- * it sleeps in its own scheduler, where it has nothing to do, since the goroutine is for the other
- * P. Counted are: go_with on this hart and its way to sleep; there the end of WFI, the interrupt,
- * and the way from the scheduler to the goroutine.
+ * sender must get out of the way at once, or what it does while it waits is counted too: it waits
+ * for an interrupt by hand, which the receiver causes when it has noted the time.
  */
 #include <pinion.h>
 #include <stdio.h>
@@ -14,14 +12,26 @@
 
 #define ROUNDS 200
 
-static int64_t arrived;
-static waitgroup wg;
+static _Atomic int64_t arrived;
+static chan *there, *back;
 
-static void arrive(void *unused)
+static void receiver(void *unused)
 {
     (void)unused;
-    arrived = time_now();
-    waitgroup_done(&wg);
+    for (;;) {
+        chan_recv(there, NULL);
+        int64_t now = time_now();
+        atomic_store(&arrived, now);
+        chan_send(back, NULL);
+    }
+}
+
+/* Is bound to the sender's hart: to make it ready is to interrupt that. */
+static void waker(void *unused)
+{
+    (void)unused;
+    for (;;)
+        chan_recv(back, NULL);
 }
 
 static int by_size(const void *a, const void *b)
@@ -34,16 +44,24 @@ int main(void)
 {
     static int64_t took[ROUNDS];
     struct runtime_sched_stats a, b;
+    struct go_attr here = {.affinity = UINT64_C(1) << runtime_hart()};
+    struct go_attr other = {.affinity = UINT64_C(1) << !runtime_hart()};
+    int hart = runtime_hart();
+    there = chan_make(0, 0);
+    back = chan_make(0, 0);
+    if (go_with(&here, waker, NULL) < 0 || go_with(&other, receiver, NULL) < 0)
+        return 1;
     runtime_read_sched_stats(&a);
     for (int i = 0; i < ROUNDS; i++) {
-        time_sleep(MILLISECOND); /* the other hart has gone to sleep too */
-        struct go_attr there = {.affinity = UINT64_C(1) << !runtime_hart()};
-        waitgroup_add(&wg, 1);
+        do
+            time_sleep(MILLISECOND); /* the other hart has gone to sleep */
+        while (runtime_hart() != hart);
+        atomic_store(&arrived, 0);
         int64_t from = time_now();
-        if (go_with(&there, arrive, NULL) < 0)
-            return 1;
-        waitgroup_wait(&wg);
-        took[i] = arrived - from;
+        chan_send(there, NULL);
+        while (atomic_load(&arrived) == 0)
+            __asm__ volatile("wfi");
+        took[i] = atomic_load(&arrived) - from;
     }
     runtime_read_sched_stats(&b);
     if (b.ipis_sent - a.ipis_sent < ROUNDS) {

@@ -381,6 +381,67 @@ static int unlock_unlocked(void)
     return 0;
 }
 
+static int unlock_unlocked_rwmutex(void)
+{
+    static rwmutex rw;
+    rwmutex_unlock(&rw);
+    return 0;
+}
+
+static int runlock_unlocked_rwmutex(void)
+{
+    static rwmutex rw;
+    rwmutex_runlock(&rw);
+    return 0;
+}
+
+static int runlock_rwmutex_of_a_writer(void)
+{
+    static rwmutex rw;
+    rwmutex_lock(&rw);
+    rwmutex_runlock(&rw);
+    return 0;
+}
+
+static int cond_wait_unlocked(void)
+{
+    static mutex free_one;
+    static cond c = {.l = &free_one};
+    cond_wait(&c);
+    return 0;
+}
+
+static void read_it(void *rw)
+{
+    rwmutex_rlock(rw);
+}
+
+static void write_it(void *rw)
+{
+    rwmutex_lock(rw);
+}
+
+static void take_one(void *sem)
+{
+    semaphore_acquire(sem, 1);
+}
+
+/* Everything that sync.h can wait for, by name. */
+static int deadlock_of_all_kinds(void)
+{
+    static rwmutex rw;
+    static semaphore none;
+    static mutex mine;
+    static cond c = {.l = &mine};
+    rwmutex_lock(&rw);
+    go(read_it, &rw);
+    go(write_it, &rw);
+    go(take_one, &none);
+    mutex_lock(&mine);
+    cond_wait(&c);
+    return 0;
+}
+
 static int negative_waitgroup(void)
 {
     waitgroup_add(&never_done, 1);
@@ -424,6 +485,11 @@ static const struct {
     END(main_goes),
     END(main_goes_and_another_is_stuck),
     END(unlock_unlocked),
+    END(unlock_unlocked_rwmutex),
+    END(runlock_unlocked_rwmutex),
+    END(runlock_rwmutex_of_a_writer),
+    END(cond_wait_unlocked),
+    END(deadlock_of_all_kinds),
     END(negative_waitgroup),
     END(bad_check),
 };

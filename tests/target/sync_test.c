@@ -138,6 +138,30 @@ static void a_holder_that_locks_again_keeps_nobody_out(void)
     waitgroup_wait(&hog_and_knock);
 }
 
+/* On one hart a woken waiter cannot run while the holder locks again and again; then the holder gives
+ * way by itself. It yields now and then with the lock held, or nobody would ever come to wait. */
+static void hog_alone(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&hog_stop)) {
+        mutex_lock(&lock);
+        burn(100 * MICROSECOND);
+        if (atomic_fetch_add(&rounds, 1) % 100 == 0)
+            runtime_gosched();
+        mutex_unlock(&lock);
+    }
+    waitgroup_done(&hog_and_knock);
+}
+
+static void a_holder_on_the_same_hart_keeps_nobody_out(void)
+{
+    atomic_store(&hog_stop, false);
+    waitgroup_add(&hog_and_knock, 2);
+    CHECK(go(hog_alone, NULL) > 0);
+    CHECK(go(knock, NULL) > 0);
+    waitgroup_wait(&hog_and_knock);
+}
+
 /* Waiters of one mutex among many, in the same buckets. */
 #define MANY 600
 static mutex many[MANY];
@@ -330,6 +354,8 @@ int main(int argc, char **argv)
     RUN(try_lock_mixes_with_lock);
     RUN(any_goroutine_may_unlock);
     RUN(a_holder_that_locks_again_keeps_nobody_out);
+    if (most_rounds == 20)
+        RUN(a_holder_on_the_same_hart_keeps_nobody_out);
     RUN(many_mutexes_do_not_meet);
     RUN(a_waitgroup_may_go_as_soon_as_wait_returns);
     RUN(every_waiter_is_let_through_and_none_early);

@@ -29,6 +29,19 @@ void irq_send_ipi(unsigned hart)
     last_ipi = (int)hart;
 }
 
+enum irq_event irq_poll(unsigned hart)
+{
+    (void)hart;
+    return IRQ_NONE;
+}
+
+struct m *_Atomic freezer;
+
+void timers_interrupt(struct m *m)
+{
+    (void)m;
+}
+
 void fatal_deadlock(int64_t live)
 {
     (void)live;
@@ -60,7 +73,7 @@ void timers_arm(struct m *m, struct p *p)
         longjmp(asleep, 1);
 }
 
-void arch_park(void (*fn)(void *arg, struct arch_hart *hart), void *arg, struct arch_hart *hart)
+void arch_park(void *arg, struct arch_hart *hart, void (*fn)(void *arg, struct arch_hart *hart))
 {
     (void)fn, (void)arg, (void)hart;
     abort();

@@ -17,6 +17,12 @@ void sched_next(struct m *m)
     abort();
 }
 
+void g_ready(struct g *g)
+{
+    (void)g;
+    abort();
+}
+
 void park_unlock(void *arg, struct arch_hart *hart)
 {
     (void)arg, (void)hart;
@@ -40,12 +46,29 @@ static struct p p;
 #define ADDRS   40
 #define WAITERS 300
 
-/* A few of these share a bucket: their distance is a multiple of the table's size in words. */
-static uint64_t objects[SEMA_BUCKETS * 4 + 8];
+static uint64_t objects[1 << 14];
 
+static struct bucket *bucket_of_object(const void *addr)
+{
+    struct bucket *b = lot_lock(addr);
+    lot_unlock(b);
+    return b;
+}
+
+/* Address i of ADDRS: four to a bucket, found by asking. A hart's scheduler must be entered. */
 static const void *address(uint32_t i)
 {
-    return &objects[i % 8 + i / 8 % 4 * SEMA_BUCKETS];
+    static const void *found[32];
+    uint32_t group = i % 8, from;
+    if (found[i] != NULL)
+        return found[i];
+    if (i < 8)
+        return found[i] = &objects[i];
+    const char *last = address(i - 8);
+    from = (uint32_t)((const uint64_t *)(const void *)last - objects) + 1;
+    while (bucket_of_object(&objects[from]) != bucket_of_object(&objects[group]))
+        from++;
+    return found[i] = &objects[from];
 }
 
 static struct {
@@ -156,6 +179,9 @@ TEST(four_threads_take_each_waiter_once)
 {
     pthread_t threads[4];
     bool more;
+    world_enter(&self, &m, &p);
+    for (uint32_t i = 0; i < 4; i++)
+        address(i); /* before there are threads */
     for (uintptr_t i = 0; i < 4; i++)
         pthread_create(&threads[i], NULL, worker, (void *)i);
     for (int i = 0; i < 4; i++)

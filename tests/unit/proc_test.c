@@ -65,7 +65,7 @@ void timers_run_others(struct p *p, struct p *victim)
     (void)p, (void)victim;
 }
 
-void arch_park(void (*fn)(void *arg, struct arch_hart *hart), void *arg, struct arch_hart *hart)
+void arch_park(void *arg, struct arch_hart *hart, void (*fn)(void *arg, struct arch_hart *hart))
 {
     (void)fn, (void)arg, (void)hart;
     abort();

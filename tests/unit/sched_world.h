@@ -111,9 +111,8 @@ DEFAULT bool sysmon_round(struct m *m)
     return false;
 }
 
-DEFAULT void sysmon_leave(struct m *m)
+DEFAULT void sysmon_pass_on(void)
 {
-    (void)m;
 }
 
 DEFAULT void wired_ready(struct g *g)

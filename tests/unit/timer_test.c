@@ -4,8 +4,10 @@
  */
 #include "tests/unit/unit.h"
 #include "tests/unit/sched_world.h"
+#include <pinion/sync.h>
 #include "kernel/clock.h"
 #include "kernel/page.h"
+#include "sched/g.h"
 #include "sched/proc.h"
 #include "sched/timer.h"
 
@@ -25,23 +27,44 @@ void clock_arm(int64_t when)
     armed = when;
 }
 
+/* Runs that were allocated, so that a part can be given back: it is noted, and goes with the rest. */
+static struct {
+    char *at;
+    size_t n;
+} runs[64];
+static pthread_mutex_t runs_lock = PTHREAD_MUTEX_INITIALIZER;
+
 void *page_alloc_run(size_t n)
 {
     if (no_memory)
         return NULL;
+    int i = 0;
+    void *at = aligned_alloc(PAGE_SIZE, n * PAGE_SIZE);
+    pthread_mutex_lock(&runs_lock);
+    while (runs[i].at != NULL)
+        i++;
     pages += (long)n;
-    return aligned_alloc(PAGE_SIZE, n * PAGE_SIZE);
-}
-
-void *page_alloc(void)
-{
-    return page_alloc_run(1);
+    runs[i].at = at;
+    runs[i].n = n;
+    pthread_mutex_unlock(&runs_lock);
+    return at;
 }
 
 void page_free_run(void *first, size_t n)
 {
+    int i = 0;
+    pthread_mutex_lock(&runs_lock);
+    while (runs[i].at == NULL || (char *)first < runs[i].at ||
+           (char *)first >= runs[i].at + runs[i].n * PAGE_SIZE)
+        i++;
     pages -= (long)n;
-    free(first);
+    runs[i].n -= n;
+    CHECK((char *)first == runs[i].at + runs[i].n * PAGE_SIZE); /* the whole, or its end */
+    if (runs[i].n == 0) {
+        free(runs[i].at);
+        runs[i].at = NULL;
+    }
+    pthread_mutex_unlock(&runs_lock);
 }
 
 void g_ready(struct g *g)
@@ -66,6 +89,31 @@ void g_park(park_commit *commit, void *arg, enum wait_reason reason)
     abort();
 }
 
+int64_t g_spawn(const struct go_attr *attr, struct waitgroup *wg, void (*fn)(void *), void *arg,
+                uintptr_t pc)
+{
+    (void)attr, (void)wg, (void)fn, (void)arg, (void)pc;
+    abort();
+}
+
+void *pool_get(pool *of)
+{
+    (void)of;
+    abort();
+}
+
+void pool_put(pool *of, void *x)
+{
+    (void)of, (void)x;
+    abort();
+}
+
+void runtime_panic(const char *fmt, ...)
+{
+    (void)fmt;
+    abort();
+}
+
 /* ---- one P ---- */
 
 static struct g self;
@@ -74,7 +122,8 @@ static struct p p, other;
 
 static void reset(void)
 {
-    free(p.timers.heap);
+    if (p.timers.heap != NULL)
+        page_free_run(p.timers.heap, p.timers.cap * sizeof(struct timer_entry) / PAGE_SIZE);
     memset(&p, 0, sizeof(p));
     memset(&m, 0, sizeof(m));
     p.timers.first = CLOCK_NEVER;
@@ -282,6 +331,54 @@ TEST(a_timer_that_fires_may_be_queued_again)
     CHECK_EQ(timers[0].fired, 5);
     CHECK_EQ(timers[1].fired, 0);
     CHECK_EQ(p.timers.n, 0);
+}
+
+/* One with begin leaves the heap in one step with that, or stays for a moment later. */
+static int begun, refusals;
+
+static bool begin(struct timer_node *node)
+{
+    CHECK_EQ(node->index, TIMER_BEGUN);
+    CHECK(!spin_try_lock(&p.timers.lock));
+    if (refusals > 0) {
+        refusals--;
+        return false;
+    }
+    begun++;
+    return true;
+}
+
+TEST(a_timer_that_cannot_begin_stays_queued_without_new_memory)
+{
+    reset();
+    memset(timers, 0, sizeof(timers));
+    for (int i = 0; i < 600; i++) { /* more than a page of them, so that the heap shrinks too */
+        timers[i].node.begin = begin;
+        timers[i].when = 100;
+        timers[i].queued = true;
+        CHECK(timer_add(&timers[i].node, timers[i].when));
+    }
+    no_memory = true;
+    begun = 0;
+    refusals = 700;
+    now = 100;
+    timers_interrupt(&m);
+    timers_run(&p, now);
+    CHECK_EQ(begun, 0);
+    CHECK_EQ(p.timers.n, 600);
+    CHECK_EQ(p.timers.first, 100 + TIMER_RETRY_NS);
+    CHECK_EQ(armed, 100 + TIMER_RETRY_NS);
+    CHECK(timer_del(&timers[7].node));
+    now += TIMER_RETRY_NS;
+    timers_run(&p, now);
+    CHECK_EQ(begun, 499);
+    CHECK_EQ(p.timers.n, 100);
+    now += TIMER_RETRY_NS;
+    timers_run(&p, now);
+    CHECK_EQ(begun, 599);
+    CHECK_EQ(p.timers.n, 0);
+    CHECK(!timer_del(&timers[8].node));
+    no_memory = false;
 }
 
 /* A hart that is asleep learns of its timer by self_wake. */
