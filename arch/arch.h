@@ -83,8 +83,8 @@ static inline bool arch_in_switch(uintptr_t pc);
 _Noreturn void arch_leave(void *arg, struct arch_hart *hart,
                           void (*fn)(void *arg, struct arch_hart *hart));
 /* Leaves the present context behind unsaved and resumes the one whose thread pointer is tp. Its
- * status, preempt_off and hart have been set. */
-_Noreturn void arch_resume(uintptr_t tp);
+ * status, preempt_off and hart have been set. Does not return; see sched_next. */
+void arch_resume(uintptr_t tp);
 /*
  * From a trap handler: takes the goroutine that f interrupted off its hart. All its registers go to
  * its stack, below its stack pointer, where ARCH_FRAME_ROOM bytes must be mapped, and its struct

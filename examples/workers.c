@@ -18,15 +18,15 @@ struct crew {
     waitgroup workers;
 };
 
-static void work(void *pool)
+static void work(void *crew)
 {
     struct job job;
-    while (chan_recv(((struct crew *)pool)->jobs, &job))
+    while (chan_recv(((struct crew *)crew)->jobs, &job))
         job.fn(job.arg);
 }
 
 /* false: no memory. */
-static bool pool_start(struct crew *p, int workers, size_t queue)
+static bool crew_start(struct crew *p, int workers, size_t queue)
 {
     p->jobs = chan_make(sizeof(struct job), queue);
     for (int i = 0; p->jobs != NULL && i < workers; i++)
@@ -36,13 +36,13 @@ static bool pool_start(struct crew *p, int workers, size_t queue)
 }
 
 /* Waits while the queue is full. */
-static void pool_submit(struct crew *p, void (*fn)(long), long arg)
+static void crew_submit(struct crew *p, void (*fn)(long), long arg)
 {
     chan_send(p->jobs, &(struct job){fn, arg});
 }
 
 /* What was submitted is done when it returns. */
-static void pool_shutdown(struct crew *p)
+static void crew_shutdown(struct crew *p)
 {
     chan_close(p->jobs);
     waitgroup_wait(&p->workers);
@@ -62,12 +62,12 @@ static void collatz(long n)
 
 int main(void)
 {
-    static struct crew pool;
-    if (!pool_start(&pool, 4, 8))
+    static struct crew crew;
+    if (!crew_start(&crew, 4, 8))
         runtime_panic("out of memory");
     for (long i = 1; i <= 20; i++)
-        pool_submit(&pool, collatz, 1000003 * i);
-    pool_shutdown(&pool);
+        crew_submit(&crew, collatz, 1000003 * i);
+    crew_shutdown(&crew);
     printf("%d jobs done, all workers gone\n", atomic_load(&done));
     return 0;
 }

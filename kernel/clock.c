@@ -28,7 +28,8 @@ void clock_init(uint64_t hz)
     base = arch_ticks();
 }
 
-int64_t clock_ns(void)
+/* It calls nothing: no frame, which would be a third of it. */
+__attribute__((optimize("omit-frame-pointer"))) int64_t clock_ns(void)
 {
     return (int64_t)clock_ticks_to_ns(&scale, arch_ticks() - base);
 }

@@ -205,11 +205,18 @@ static __attribute__((noinline)) void send_any(struct chan *c, const void *elem)
         chan_panic_closed();
 }
 
+/* From the beginning, for who has turned preemption off and found that things are not simple. */
+static __attribute__((noinline)) void send_again(struct chan *c, const void *elem)
+{
+    preempt_on();
+    send_any(c, elem);
+}
+
 /* Words from stack to stack: to a goroutine that waits for nothing else; or wait for one. */
 STRAIGHT static void send_word_over(struct chan *c, const void *elem)
 {
     chan_word word = *(const volatile chan_word *)elem;
-    preempt_off();
+    uint8_t was = preempt_off_was();
     if (__builtin_expect(spin_try_lock(&c->lock), 1)) {
         if (chan_first(&c->receivers) == NULL && !chan_closed(c)) {
             send_wait(c, elem);
@@ -221,12 +228,11 @@ STRAIGHT static void send_word_over(struct chan *c, const void *elem)
             if (w->elem != NULL)
                 *(chan_word *)w->elem = word;
             w->ok = true;
-            g_ready_and_on(w->g);
+            g_ready_and_back(w->g, was);
             return;
         }
     }
-    preempt_on();
-    send_any(c, elem);
+    send_again(c, elem);
 }
 
 /*
@@ -247,7 +253,7 @@ STRAIGHT void chan_send(chan *c, const void *elem)
         return;
     }
     chan_word word = *(const volatile chan_word *)elem;
-    preempt_off();
+    uint8_t was = preempt_off_was();
     if (__builtin_expect(spin_try_lock(&c->lock), 1)) {
         size_t count = chan_count(c);
         if (__builtin_expect(count < c->limit, 1)) {
@@ -255,13 +261,13 @@ STRAIGHT void chan_send(chan *c, const void *elem)
             *(chan_word *)slot = word;
             c->put = chan_next_slot(c, slot, end, sizeof(word));
             store_relaxed(&c->count, count + 1); /* relaxed: as in chan_buffer_put */
-            chan_unlock(c);
+            spin_unlock(&c->lock);
+            preempt_back(was);
             return;
         }
         spin_unlock(&c->lock);
     }
-    preempt_on();
-    send_any(c, elem);
+    send_again(c, elem);
 }
 
 /* A send was bound to wait at the moment of the first look: what is open at the second was so then. */
@@ -320,6 +326,13 @@ static __attribute__((noinline)) bool recv_any(struct chan *c, void *elem)
     return done == CHAN_DONE;
 }
 
+/* As send_again. */
+static __attribute__((noinline)) bool recv_again(struct chan *c, void *elem)
+{
+    preempt_on();
+    return recv_any(c, elem);
+}
+
 /* A receive of a word that has to wait for a sender. Keeps nothing but what is in its record. */
 static __attribute__((noinline)) bool recv_word_wait(struct chan *c, void *elem)
 {
@@ -337,7 +350,7 @@ STRAIGHT static bool recv_word_over(struct chan *c, void *elem)
 {
     if (elem != NULL)
         *(const volatile char *)elem;
-    preempt_off();
+    uint8_t was = preempt_off_was();
     if (__builtin_expect(spin_try_lock(&c->lock), 1)) {
         if (chan_first(&c->senders) == NULL && !chan_closed(c))
             return recv_word_wait(c, elem);
@@ -347,11 +360,10 @@ STRAIGHT static bool recv_word_over(struct chan *c, void *elem)
             if (elem != NULL)
                 *(chan_word *)elem = *(const chan_word *)w->elem;
             w->ok = true;
-            return g_ready_and_on(w->g);
+            return g_ready_and_back(w->g, was);
         }
     }
-    preempt_on();
-    return recv_any(c, elem);
+    return recv_again(c, elem);
 }
 
 /* As chan_send. */
@@ -362,7 +374,7 @@ STRAIGHT bool chan_recv(chan *c, void *elem)
     if (c->kind != CHAN_WORDS)
         return __builtin_expect(c->kind & CHAN_OTHERS, 0) ? recv_any(c, elem)
                                                           : recv_word_over(c, elem);
-    preempt_off();
+    uint8_t was = preempt_off_was();
     if (__builtin_expect(spin_try_lock(&c->lock), 1)) {
         size_t count = chan_count(c);
         if (__builtin_expect(count > c->floor, 1)) {
@@ -370,15 +382,15 @@ STRAIGHT bool chan_recv(chan *c, void *elem)
             chan_word word = *(const chan_word *)slot;
             c->take = chan_next_slot(c, slot, end, sizeof(word));
             store_relaxed(&c->count, count - 1); /* relaxed: as in chan_buffer_put */
-            chan_unlock(c);
+            spin_unlock(&c->lock);
+            preempt_restore(was); /* a bad pointer is the caller's panic, as by any store */
             if (elem != NULL)
                 *(chan_word *)elem = word;
-            return true;
+            return preempt_look();
         }
         spin_unlock(&c->lock);
     }
-    preempt_on();
-    return recv_any(c, elem);
+    return recv_again(c, elem);
 }
 
 /* As send_must_wait. */

@@ -7,12 +7,6 @@
 #include "sched/atomic.h"
 #include "sched/proc.h"
 
-/*
- * For functions that make no call but at their end. The compiler reasons about their arguments
- * beyond jumps, gains nothing, and then moves them about: hence the second option.
- */
-#define STRAIGHT __attribute__((optimize("omit-frame-pointer", "no-cse-follow-jumps")))
-
 /* Who waits, on the waiting goroutine's stack: one for each channel that it waits on. */
 struct chan_waiter {
     /* Constant while it is queued. */

@@ -65,12 +65,12 @@ enum wait_reason {
 };
 
 /* Flags of a G, beside the port's arch_flags. */
-#define GF_APART (GF_PINNED | GF_WIRED) /* never enters a ring */
+#define GF_APART (GF_PINNED | GF_WIRED) /* never enters a ring; neighbours: one instruction asks */
 enum {
     GF_PINNED = 1, /* affinity is not "any": never enters a ring */
-    GF_ENDING = 2, /* its end has work to do: defers, reent, a waitgroup, main's */
-    GF_WIRED = 8,  /* has its hart to itself: in no queue but the global one (wired.c) */
-    GF_ODD = 4,    /* a name, an affinity, a large stack: its burial has work to do */
+    GF_WIRED = 2,  /* has its hart to itself: in no queue but the global one (wired.c) */
+    GF_ENDING = 4, /* its end has work to do: defers, reent, a waitgroup, main's */
+    GF_ODD = 8,    /* a name, an affinity, a large stack: its burial has work to do */
 };
 
 struct _reent;
@@ -168,12 +168,19 @@ enum {
  */
 enum p_status { P_IDLE, P_RUNNING, P_SYSCALL, P_STOPPED, P_DEAD };
 
+/* Struct p's tick counts in two. By TICK down to the schedule that looks at the global queue first:
+ * TICKS(n) is n before it and with it, and below 0 for n = 1, so that a look at the sign tells. And
+ * in the low bits up, by 1 for each schedule out of runnext: one addition does both. */
+#define TICK     256
+#define TICKS(n) (((int32_t)(n)-2) * TICK)
+_Static_assert(GLOBAL_TICK + 1 < TICK, "schedules out of runnext do not overflow into the others");
+
 struct p {
     /* The owner's fast path. */
     _Atomic uint32_t attention;
-    uint32_t tick;      /* schedules until the global queue comes first */
-    uint32_t refills;   /* of tick: schedules = refills * GLOBAL_TICK - tick */
-    uint64_t inherited; /* schedules out of runnext, which go on with the slice they find */
+    int32_t tick;
+    uint32_t refills;   /* of tick: see p_switches */
+    uint64_t inherited; /* schedules that went on with the slice they found, but for tick's */
     uint32_t id;        /* constant */
 
     /* The owner's. */
@@ -251,13 +258,14 @@ _Static_assert(offsetof(struct m, hart) == 0, "struct arch_hart * is struct m *"
 
 /* The scheduler's own: everything that belongs to no P. */
 struct sched {
-    struct spin lock;
+    /* Sets of Ps and Ms; lock to write. First: every g_ready reads it. */
+    _Atomic uint64_t idle_p __attribute__((aligned(64)));
+    _Atomic uint64_t idle_m;
+    _Atomic int32_t spinning; /* Ms that search; see proc.c */
+
+    struct spin lock __attribute__((aligned(64)));
     struct g *global_head, *global_tail; /* lock */
     _Atomic uint32_t global_n;           /* lock to write, anyone reads */
-
-    _Atomic uint64_t idle_m __attribute__((aligned(64))); /* sets of Ms and Ps; lock to write */
-    _Atomic uint64_t idle_p;
-    _Atomic int32_t spinning; /* Ms that search; see proc.c */
 
     uint32_t n_m, n_p; /* Ms; Ps in use (gomaxprocs) */
     struct m *m[64];
@@ -311,6 +319,12 @@ _Noreturn void sched_throw(const char *what);
 /* Functions of the hot paths that call nothing, or end in a call: no frame of their own, so a
  * traceback shows their caller in their place. */
 #define HOT __attribute__((optimize("omit-frame-pointer")))
+
+/*
+ * For functions that make no call but at their end. The compiler reasons about their arguments
+ * beyond jumps, gains nothing, and then moves them about: hence the second option.
+ */
+#define STRAIGHT __attribute__((optimize("omit-frame-pointer", "no-cse-follow-jumps")))
 
 static inline uintptr_t g_tp(const struct g *g)
 {

@@ -58,7 +58,7 @@ static struct p *make_p(unsigned i)
     if (p == NULL)
         return NULL;
     p->id = i;
-    p->tick = GLOBAL_TICK;
+    p->tick = TICKS(GLOBAL_TICK);
     p->rng = 0x9e3779b97f4a7c15u * (i + 1);
     store_relaxed(&p->status, P_DEAD); /* relaxed: nobody else runs */
     /* relaxed: nobody else runs. */
@@ -116,4 +116,5 @@ void sched_start(struct m *m)
     if (m->p == NULL)
         idle_without_p(m);
     sched_next(m);
+    __builtin_unreachable();
 }

@@ -17,20 +17,11 @@
 #include "sched/lot.h"
 #include "sched/proc.h"
 
-static struct bucket table[1u << SEMA_BUCKETS_LOG2];
-
-/* By the upper bits of a product (Knuth's multiplicative hash): objects at regular distances, as on
- * the stacks of many goroutines, spread all over the table, and it takes no division. */
-static struct bucket *bucket_of(const void *addr)
-{
-    uint32_t hash = (uint32_t)((uintptr_t)addr >> 3) * UINT32_C(2654435769);
-    return &table[hash >> (32 - SEMA_BUCKETS_LOG2)];
-}
+struct bucket lot_table[1u << SEMA_BUCKETS_LOG2];
 
 HOT struct bucket *lot_lock(const void *addr)
 {
-    struct bucket *b = bucket_of(addr);
-    __asm__("" : "+r"(b)); /* one address, from which the compiler is to reach both words */
+    struct bucket *b = lot_bucket(addr);
     preempt_off();
     spin_lock(&b->lock);
     return b;
@@ -42,55 +33,14 @@ HOT void lot_unlock(struct bucket *b)
     preempt_on();
 }
 
-static struct waiter **find_addr(struct bucket *b, const void *addr)
-{
-    struct waiter **at = &b->addrs;
-    while (*at != NULL && (*at)->addr != addr)
-        at = &(*at)->next_addr;
-    return at;
-}
-
-HOT void lot_put(struct bucket *b, struct waiter *w, bool first)
-{
-    struct waiter **at = find_addr(b, w->addr), *head = *at;
-    if (head == NULL || first) {
-        w->next = head;
-        w->last = head != NULL ? head->last : w;
-        w->next_addr = head != NULL ? head->next_addr : NULL;
-        *at = w;
-    } else {
-        w->next = NULL;
-        head->last->next = w;
-        head->last = w;
-    }
-}
-
-HOT struct waiter *lot_take(struct bucket *b, const void *addr, bool *more)
-{
-    struct waiter **at = find_addr(b, addr), *w = *at;
-    *more = false;
-    if (w == NULL)
-        return NULL;
-    struct waiter *second = w->next;
-    if (second == NULL) {
-        *at = w->next_addr;
-    } else {
-        second->last = w->last;
-        second->next_addr = w->next_addr;
-        *at = second;
-        *more = true;
-    }
-    return w;
-}
-
 struct waiter *lot_first(struct bucket *b, const void *addr)
 {
-    return *find_addr(b, addr);
+    return *lot_find(b, addr);
 }
 
 HOT struct waiter *lot_take_all(struct bucket *b, const void *addr)
 {
-    struct waiter **at = find_addr(b, addr), *all = *at;
+    struct waiter **at = lot_find(b, addr), *all = *at;
     if (all != NULL)
         *at = all->next_addr;
     return all;

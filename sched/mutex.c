@@ -93,7 +93,7 @@ static __attribute__((noinline)) void wait_for(mutex *m)
         if (clear == 0)
             w.since = clock_ns();
         lot_put(b, &w, clear != 0);
-        lot_park(b, WAIT_MUTEX);
+        g_park_here(park_unlock, &b->lock, WAIT_MUTEX);
         if (w.token)
             return;
         clear = WOKEN;
@@ -130,14 +130,26 @@ static inline bool leave_to_woken(mutex *m, uint32_t s)
     return true;
 }
 
-void mutex_unlock_slow_(mutex *m, uint32_t s)
+/* Frees the word, or hands the lock over, for w, just taken out of b, which is unlocked. Returns
+ * whether it is handed over. */
+static inline bool wake(mutex *m, struct bucket *b, struct waiter *w, bool more, int64_t now)
+{
+    bool starving = now - w->since > MUTEX_STARVE_NS;
+    w->token = starving;
+    uint32_t s = (more ? WAITERS : 0) | (starving ? LOCKED : WOKEN_AT(now));
+    /* order: release pairs with take; M3: from here on the mutex is not ours. */
+    store_release(&m->state_, s);
+    spin_unlock(&b->lock);
+    return starving;
+}
+
+static __attribute__((noinline)) void unlock_any(mutex *m, uint32_t s)
 {
     if (leave_to_woken(m, s))
         return;
     struct bucket *b = lot_lock(m);
     bool more;
-    /* relaxed: M2: it is our lock, and the bucket is locked. */
-    s = atomic_load_explicit(&m->state_, memory_order_relaxed);
+    s = load_relaxed(&m->state_); /* relaxed: M2: it is our lock, and the bucket is locked. */
     if ((s & LOCKED) == 0) {
         lot_unlock(b);
         fatal("sync: unlock of unlocked mutex");
@@ -145,19 +157,57 @@ void mutex_unlock_slow_(mutex *m, uint32_t s)
     struct waiter *w = s & WOKEN ? NULL : lot_take(b, m, &more);
     if (w == NULL) {
         /* order: release pairs with take. */
-        atomic_store_explicit(&m->state_, s & WOKEN ? s & ~LOCKED : 0, memory_order_release);
+        store_release(&m->state_, s & WOKEN ? s & ~LOCKED : 0);
         lot_unlock(b);
         return;
     }
-    int64_t now = clock_ns();
-    bool starving = now - w->since > MUTEX_STARVE_NS;
-    w->token = starving;
-    s = (more ? WAITERS : 0) | (starving ? LOCKED : WOKEN_AT(now));
-    /* order: release pairs with take; M3: from here on the mutex is not ours. */
-    atomic_store_explicit(&m->state_, s, memory_order_release);
-    spin_unlock(&b->lock);
+    bool starving = wake(m, b, w, more, clock_ns());
     g_ready(w->g);
     preempt_on();
     if (starving)
         give_way();
+}
+
+/* Preemption is off. The word is looked at anew. */
+static __attribute__((noinline)) void unlock_again(mutex *m)
+{
+    preempt_on();
+    unlock_any(m, LOCKED | WAITERS);
+}
+
+static __attribute__((noinline)) void hand_over(struct g *g)
+{
+    g_ready(g);
+    preempt_on();
+    give_way();
+}
+
+/* The commonest: somebody waits, and nobody has been woken. The clock is read first, since across a
+ * call little is to be kept then; all that comes after it calls nothing but at its end. */
+HOT void mutex_unlock_slow_(mutex *m, uint32_t s)
+{
+    if (s != (LOCKED | WAITERS)) {
+        unlock_any(m, s);
+        return;
+    }
+    int64_t now = clock_ns();
+    uint8_t was = preempt_off_was();
+    struct bucket *b = lot_bucket(m);
+    if (__builtin_expect(!spin_try_lock(&b->lock), 0)) {
+        unlock_again(m);
+        return;
+    }
+    /* relaxed: M2. It has not changed, unless another has unlocked it too. */
+    if (__builtin_expect(load_relaxed(&m->state_) != (LOCKED | WAITERS), 0)) {
+        spin_unlock(&b->lock);
+        unlock_again(m);
+        return;
+    }
+    bool more;
+    struct waiter *w = lot_take(b, m, &more);
+    struct g *g = w->g;
+    if (__builtin_expect(wake(m, b, w, more, now), 0))
+        hand_over(g);
+    else
+        g_ready_and_back(g, was);
 }

@@ -56,7 +56,7 @@ int64_t preempt_slice_ns = SLICE_NS;
 
 static uint64_t p_turns(const struct p *p)
 {
-    return p_switches(p) - p->inherited;
+    return p_switches(p) - p->inherited - (uint32_t)p->tick % TICK;
 }
 
 /* What was wanted while another schedule's goroutine ran is wanted no more. */
@@ -306,8 +306,9 @@ static void preempt_commit(void *arg, struct arch_hart *hart)
     if (why & WANT_END) {
         end_slice(m, g);
         sched_next(m);
+    } else {
+        sched_look(m, g);
     }
-    sched_look(m, g);
 }
 
 void preempt_honour(void)
@@ -323,4 +324,11 @@ void preempt_honour(void)
     g->status = G_RUNNABLE;
     slice_begin(m, m->slice_mark, clock_ns()); /* it is late: who comes next gets a whole one */
     arch_park(g, &m->hart, preempt_commit);
+}
+
+bool preempt_honour_true(void)
+{
+    if (g_self()->preempt_off == 0)
+        preempt_honour();
+    return true;
 }

@@ -196,21 +196,29 @@ static void sched_put_first(struct p *p, struct g *g)
         runq_put_next(p, g);
 }
 
-HOT void g_ready(struct g *g)
-{
-    struct p *p = g_self()->m->p;
-    ASSERT(g->status == G_WAITING, "g_ready: goroutine is not waiting");
-    g->status = G_RUNNABLE;
-    sched_spawn(p, g);
-}
-
-bool g_ready_slowly(struct p *p, struct g *g)
+/* What run_next_simply has left. */
+static __attribute__((noinline)) void run_next_slowly(struct p *p, struct g *g)
 {
     if (g != NULL)
         sched_put_tail(p, g);
     if (g == NULL || (g->flags & GF_APART) == 0)
         slice_ensure(g_self()->m);
     wake_idle();
+}
+
+HOT void g_ready(struct g *g)
+{
+    struct m *m = g_self()->m;
+    struct g *rest;
+    ASSERT(g->status == G_WAITING, "g_ready: goroutine is not waiting");
+    g->status = G_RUNNABLE;
+    if (__builtin_expect(!run_next_simply(m, g, &rest), 0))
+        run_next_slowly(m->p, rest);
+}
+
+bool g_ready_slowly(struct p *p, struct g *g)
+{
+    run_next_slowly(p, g);
     preempt_on();
     return true;
 }
@@ -271,7 +279,8 @@ static void attend(struct p *p)
 /* Starts the count to the next fair turn; sched_run counts the present schedule as well. */
 static void tick_restart(struct p *p)
 {
-    p->tick = GLOBAL_TICK + 1;
+    p->inherited += (uint32_t)p->tick % TICK;
+    p->tick = TICKS(GLOBAL_TICK + 1);
     p->refills++;
 }
 
@@ -293,7 +302,7 @@ static struct g *pick_special(struct p *p)
         if (p->pinned_turn)
             g = pinned_get(p);
     }
-    if (p->tick == 1) {
+    if (p->tick < 0) {
         tick_restart(p);
         if (g == NULL)
             g = pick_fair(p);
@@ -302,19 +311,22 @@ static struct g *pick_special(struct p *p)
 }
 
 /* relaxed: a bit set a moment later is seen next time. */
-static inline bool is_special(struct p *p, uint32_t tick)
+static inline bool is_special(struct p *p, int32_t tick)
 {
-    return load_relaxed(&p->attention) != 0 || tick == 1;
+    return load_relaxed(&p->attention) != 0 || tick < 0;
 }
 
-/* The next of this P's runnext and ring, or NULL. */
-static inline struct g *pick_queued(struct p *p)
+/* The next of this P's runnext and ring, or NULL. *tick, which is p's, comes to be what it is when that
+ * one has run. */
+static inline struct g *pick_queued(struct p *p, int32_t *tick)
 {
     struct g *g = runq_take_next(&p->runq);
-    if (g != NULL)
-        p->inherited++;
-    else
+    if (g != NULL) {
+        *tick -= TICK - 1;
+    } else {
         g = runq_get(&p->runq);
+        *tick -= TICK;
+    }
     return g;
 }
 
@@ -322,7 +334,12 @@ static inline struct g *pick_queued(struct p *p)
 static struct g *pick_local(struct p *p)
 {
     struct g *g = is_special(p, p->tick) ? pick_special(p) : NULL;
-    return g != NULL ? g : pick_queued(p);
+    if (g != NULL)
+        return g;
+    int32_t tick = p->tick;
+    g = pick_queued(p, &tick);
+    p->tick = tick + TICK; /* run counts the schedule */
+    return g;
 }
 
 static uint32_t gcd(uint32_t a, uint32_t b)
@@ -412,30 +429,40 @@ static inline void note_pinned(struct p *p)
     atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
 }
 
-static _Noreturn void next_slow(struct m *m);
+/* From here on to the end of sched_next every call that ends in a goroutine is its caller's last. */
+static void next_slow(struct m *m);
 
-static __attribute__((noinline)) void run_apart(struct m *m, struct g *g)
+static inline void run_this(struct m *m, struct g *g)
 {
-    if ((g->flags & GF_WIRED) != 0 && g->m != m) {
-        wired_hand_over(m, g);
-        timers_arm(m, m->p);
-        next_slow(m);
-    }
-    note_pinned(m->p);
-}
-
-/* Runs g, picked from p, which m holds. tick is p->tick. */
-static inline __attribute__((always_inline)) _Noreturn void run(struct m *m, struct p *p,
-                                                                struct g *g, uint32_t tick)
-{
-    ASSERT(g->status == G_RUNNABLE, "sched_next: goroutine is not runnable");
-    if (__builtin_expect(g->flags & GF_APART, 0))
-        run_apart(m, g);
-    p->tick = tick - 1;
     g->m = m;
     g->status = G_RUNNING;
     g->preempt_off = 0;
     arch_resume(g_tp(g));
+}
+
+static __attribute__((noinline)) void run_apart(struct m *m, struct g *g)
+{
+    if ((g->flags & GF_WIRED) != 0 && g->m != m) {
+        m->p->tick += TICK; /* it does not run here: run has counted too early */
+        wired_hand_over(m, g);
+        timers_arm(m, m->p);
+        next_slow(m);
+        return;
+    }
+    note_pinned(m->p);
+    run_this(m, g);
+}
+
+/* Runs g, picked from p, which m holds. tick is what p's comes to be. */
+static inline __attribute__((always_inline)) void run(struct m *m, struct p *p, struct g *g,
+                                                      int32_t tick)
+{
+    ASSERT(g->status == G_RUNNABLE, "sched_next: goroutine is not runnable");
+    p->tick = tick;
+    if (__builtin_expect(g->flags & GF_APART, 0))
+        run_apart(m, g);
+    else
+        run_this(m, g);
 }
 
 /* At the head of the global queue. */
@@ -487,55 +514,57 @@ void sched_serve(struct p *p)
 }
 
 /* g was not simply the next of a queue: there may be more than it, behind it. */
-static _Noreturn void run_found(struct m *m, struct g *g)
+static void run_found(struct m *m, struct g *g)
 {
     if (m->spinning)
         spin_found(m);
     slice_check(m); /* S1 */
-    run(m, m->p, g, m->p->tick);
+    run(m, m->p, g, m->p->tick - TICK);
 }
 
-static __attribute__((noinline)) _Noreturn void next_slow(struct m *m)
+static __attribute__((noinline)) void next_slow(struct m *m)
 {
-    if (m->wired != NULL)
+    if (m->wired != NULL) {
         wired_next(m);
+        return;
+    }
     if (world_stops())
         world_wait(m);
     struct g *g = pick_local(m->p);
     run_found(m, g != NULL ? g : find_runnable(m));
 }
 
-HOT _Noreturn void sched_next(struct m *m)
+STRAIGHT void sched_next(struct m *m)
 {
     struct p *p = m->p;
-    uint32_t tick = p->tick;
-    if (__builtin_expect(is_special(p, tick), 0))
+    int32_t tick = p->tick;
+    struct g *g;
+    if (__builtin_expect(is_special(p, tick), 0) ||
+        __builtin_expect((g = pick_queued(p, &tick)) == NULL, 0))
         next_slow(m);
-    struct g *g = pick_queued(p);
-    if (__builtin_expect(g == NULL, 0))
-        next_slow(m);
-    run(m, p, g, tick);
+    else
+        run(m, p, g, tick);
 }
 
-_Noreturn void sched_look(struct m *m, struct g *g)
+void sched_look(struct m *m, struct g *g)
 {
     struct p *p = m->p;
     if (world_stops() || m->wired != NULL) {
         sched_put_first(p, g);
         next_slow(m);
+        return;
     }
     attend(p);
     p->inherited++;
-    if (p->tick == 1) /* this is no choice that could be fair: put off to the next time */
+    if (p->tick < 0) /* this is no choice that could be fair: put off to the next time */
         tick_restart(p);
     struct g *first = runq_take_next(&p->runq);
-    if (first == NULL)
-        run_found(m, g);
-    sched_put_first(p, g);
-    run_found(m, first);
+    if (first != NULL)
+        sched_put_first(p, g);
+    run_found(m, first != NULL ? first : g);
 }
 
-_Noreturn void sched_resume(struct m *m, struct g *g)
+void sched_resume(struct m *m, struct g *g)
 {
     timers_arm(m, m->p);
     run_found(m, g);
@@ -554,34 +583,39 @@ HOT void park_unlock(void *arg, struct arch_hart *hart)
     sched_next((struct m *)hart);
 }
 
+/* yield_commit when it is not the common case. g: who is still to be queued, or NULL. */
+static __attribute__((noinline)) void yield_slowly(struct g *g, struct m *m)
+{
+    if (g != NULL)
+        sched_put_tail(m->p, g);
+    wake_idle();
+    sched_next(m);
+}
+
 HOT static void yield_commit(void *arg, struct arch_hart *hart)
 {
     struct m *m = (struct m *)hart;
     struct g *g = arg;
-    if ((g->flags & GF_APART) != 0 || !runq_put(&m->p->runq, g))
-        sched_put_tail(m->p, g);
-    wake_idle(); /* it may not be the ring that is served next */
-    sched_next(m);
+    if (__builtin_expect((g->flags & GF_APART) != 0 || !runq_put(&m->p->runq, g), 0))
+        yield_slowly(g, m);
+    else if (wake_wanted()) /* it may not be the ring that is served next */
+        yield_slowly(NULL, m);
+    else
+        sched_next(m);
 }
 
 void arch_yield_lost(struct arch_hart *hart)
 {
     sched_next((struct m *)hart);
+    __builtin_unreachable();
 }
 
-/* Anything but the common case: nobody else to run, something that wants attention, a runnext, a
- * full ring, or just the GLOBAL_TICK-th time. */
+/* Nobody else to run, something that wants attention, a full ring, or just the GLOBAL_TICK-th time. */
 HOT static __attribute__((noinline)) void gosched_slow(struct p *p)
 {
     struct g *g = g_self();
-    if (load_relaxed(&p->runq.next) != NULL) { /* relaxed: our own */
-        p->tick++; /* runtime_gosched has counted a schedule that has not been yet */
-        arch_park(g, &g->m->hart, yield_commit);
-        return;
-    }
     bool alone = runq_len(&p->runq) == 0 && p->pinned_head == NULL;
-    bool due = p->tick == 0;
-    p->tick++; /* as above */
+    bool due = p->tick < 0;
     /* relaxed: whoever comes a moment later is seen at the next yield. */
     bool calm = load_relaxed(&p->attention) == 0 && load_relaxed(&sched.global_n) == 0;
     if (alone && calm) {
@@ -593,6 +627,17 @@ HOT static __attribute__((noinline)) void gosched_slow(struct p *p)
     } else {
         arch_park(g, &g->m->hart, yield_commit);
     }
+}
+
+/* Anything but the common case. */
+HOT static __attribute__((noinline)) void gosched_other(struct p *p)
+{
+    struct g *g = g_self();
+    if (load_relaxed(&p->runq.next) == NULL) { /* relaxed: our own */
+        gosched_slow(p);
+        return;
+    }
+    arch_park(g, &g->m->hart, yield_commit);
 }
 
 HOT void runtime_gosched(void)
@@ -610,10 +655,12 @@ HOT void runtime_gosched(void)
     uint32_t t = load_relaxed(&p->runq.ring.tail);
     bool wanted = load_relaxed(&p->attention) != 0 || load_relaxed(&p->runq.next) != NULL;
     /* Neither empty nor full: t - h is 0 … RUNQ_SIZE. */
-    if (__builtin_expect(--p->tick == 0 || wanted || (t - h) % RUNQ_SIZE == 0, 0)) {
-        gosched_slow(p);
+    int32_t tick = p->tick;
+    if (__builtin_expect(tick < 0 || wanted || (t - h) % RUNQ_SIZE == 0, 0)) {
+        gosched_other(p);
         return;
     }
+    p->tick = tick - TICK;
     /* relaxed: own slots; the new one is published by arch_yield (O1). */
     uintptr_t next = load_relaxed(runq_slot(&p->runq, h));
     store_relaxed(runq_slot(&p->runq, t), g_tp(g)); /* relaxed: as above */

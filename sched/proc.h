@@ -33,6 +33,44 @@ static inline void preempt_on(void)
         preempt_honour();
 }
 
+/*
+ * The same for hot functions that would call nothing, or nothing but at their end, and should stay so:
+ * they remember the count, and `return preempt_back(was)` (true) is a jump if it is anything.
+ */
+static inline uint8_t preempt_off_was(void)
+{
+    struct g *g = g_self();
+    uint8_t was = g->preempt_off;
+    g->preempt_off = was + 1;
+    atomic_signal_fence(memory_order_seq_cst); /* order: as in preempt_off */
+    return was;
+}
+
+/* preempt_honour, if the count is 0; true. */
+bool preempt_honour_true(void);
+
+/* preempt_back in two steps: first the count, … */
+static inline void preempt_restore(uint8_t was)
+{
+    atomic_signal_fence(memory_order_seq_cst); /* order: as in preempt_on */
+    g_self()->preempt_off = was;
+    atomic_signal_fence(memory_order_seq_cst); /* order: as in preempt_on */
+}
+
+/* … then, for last, the word. Whether the count is 0 is looked at where it is worth an instruction. */
+static inline bool preempt_look(void)
+{
+    if (__builtin_expect(g_self()->preempt_wanted != 0, 0))
+        return preempt_honour_true();
+    return true;
+}
+
+static inline bool preempt_back(uint8_t was)
+{
+    preempt_restore(was);
+    return preempt_look();
+}
+
 /* What a goroutine does for last before another runs: see g_park. */
 typedef void park_commit(void *arg, struct arch_hart *hart);
 
@@ -58,8 +96,9 @@ void g_ready_tail(struct g *g);
 /* A new G becomes runnable on p, the caller's P; preemption off. */
 void sched_spawn(struct p *p, struct g *g);
 
-/* Ends the scheduler's turn: picks a G for this M and runs it. On the scheduler stack, with a P. */
-_Noreturn void sched_next(struct m *m);
+/* Ends the scheduler's turn: picks a G for this M and runs it. On the scheduler stack, with a P. Does
+ * not return, which the compiler is not told: of a last call to such a function it makes no jump. */
+void sched_next(struct m *m);
 
 /* g, runnable, goes to the tail of p, the caller's P, or to where it is pinned. */
 void sched_put_tail(struct p *p, struct g *g);
@@ -67,9 +106,9 @@ void sched_put_tail(struct p *p, struct g *g);
  * As sched_next, with g interrupted in the middle of its slice: what has become due runs first, g
  * right after it.
  */
-_Noreturn void sched_look(struct m *m, struct g *g);
+void sched_look(struct m *m, struct g *g);
 /* m, with a P that it has just got, runs g, which is in hand. */
-_Noreturn void sched_resume(struct m *m, struct g *g);
+void sched_resume(struct m *m, struct g *g);
 /* p, the caller's or the stopper's: what is queued goes to the head of the global queue. */
 void sched_spill(struct p *p);
 /* p, the caller's: its due timers, its inboxes; then as sched_spill. */
@@ -89,7 +128,7 @@ bool global_put_locked(struct g *first, struct g *last, uint32_t n);
 /* Schedules on p so far. */
 static inline uint64_t p_switches(const struct p *p)
 {
-    return (uint64_t)p->refills * GLOBAL_TICK + GLOBAL_TICK - p->tick;
+    return (uint64_t)p->refills * GLOBAL_TICK + GLOBAL_TICK - (uint32_t)(p->tick - TICKS(0)) / TICK;
 }
 
 /* A random number below n; each P has its own sequence (xorshift). Its owner, preemption off. */
@@ -113,25 +152,32 @@ static inline void g_park_here(park_commit *commit, void *arg, enum wait_reason 
     arch_park(arg, &g->m->hart, commit);
 }
 
-/* The rest of g_ready_and_on when it is not the common case. g: who is still to be queued, or NULL. */
+/* The rest of g_ready_and_back when it is not the common case. g: who is still to be queued, or NULL. */
 bool g_ready_slowly(struct p *p, struct g *g);
 
-/* g_ready, then preempt_on; returns true, for who ends in it: it calls nothing but at its end. */
-static inline bool g_ready_and_on(struct g *g)
+/* g, runnable, runs next on m's P. false: that is not all; *rest: who is still to be queued, or NULL,
+ * and then slice_ensure and wake_idle follow. */
+static inline bool run_next_simply(struct m *m, struct g *g, struct g **rest)
+{
+    *rest = g;
+    if (__builtin_expect(g->flags & GF_APART, 0))
+        return false;
+    /* O1: release: as in runq_put_next. */
+    *rest = atomic_exchange_explicit(&m->p->runq.next, g, memory_order_release);
+    if (__builtin_expect(*rest != NULL, 0))
+        return false;
+    /* Its own word: an ordinary load; see slice_ensure. */
+    return !wake_wanted() && __builtin_expect(*(const bool *)(const void *)&m->slice_on, 1);
+}
+
+/* g_ready, then preempt_back; returns true, for who ends in it: it calls nothing but at its end. */
+static inline bool g_ready_and_back(struct g *g, uint8_t was)
 {
     struct m *m = g_self()->m;
-    struct p *p = m->p;
-    ASSERT(g->status == G_WAITING, "g_ready_and_on: goroutine is not waiting");
+    struct g *rest;
+    ASSERT(g->status == G_WAITING, "g_ready_and_back: goroutine is not waiting");
     g->status = G_RUNNABLE;
-    if (__builtin_expect(g->flags & GF_APART, 0))
-        return g_ready_slowly(p, g);
-    /* O1: release: as in runq_put_next. */
-    struct g *kicked = atomic_exchange_explicit(&p->runq.next, g, memory_order_release);
-    if (__builtin_expect(kicked != NULL, 0))
-        return g_ready_slowly(p, kicked);
-    /* relaxed: as in slice_ensure. */
-    if (wake_wanted() || __builtin_expect(!load_relaxed(&m->slice_on), 0))
-        return g_ready_slowly(p, NULL);
-    preempt_on();
-    return true;
+    if (__builtin_expect(!run_next_simply(m, g, &rest), 0))
+        return g_ready_slowly(m->p, rest);
+    return preempt_back(was);
 }

@@ -126,6 +126,7 @@ static void exit_slow(void *arg, struct arch_hart *hart)
         /* relaxed: it is ours. */
         store_relaxed(&m->wired_ready, false);
         sched_resume(m, g);
+        return;
     }
     bool pinned = (g->flags & GF_PINNED) != 0, first_come = false;
     spin_lock(&sched.lock);
@@ -135,11 +136,14 @@ static void exit_slow(void *arg, struct arch_hart *hart)
     spin_unlock(&sched.lock);
     if (p != NULL) {
         m->p = p;
-        if (!pinned)
+        if (!pinned) {
             sched_resume(m, g);
+            return;
+        }
         sched_put_tail(p, g);
         timers_arm(m, p);
         sched_next(m);
+        return;
     }
     if (first_come)
         slice_notify();

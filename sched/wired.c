@@ -176,7 +176,7 @@ static void wait_lent(struct m *m)
     m->idle_ns += (uint64_t)(clock_ns() - since);
 }
 
-_Noreturn void wired_next(struct m *m)
+void wired_next(struct m *m)
 {
     if (m->spinning)
         spin_found(m); /* a P was given to us for others' work, which thieves must take now */
@@ -187,6 +187,7 @@ _Noreturn void wired_next(struct m *m)
                 /* relaxed: it is ours. */
                 store_relaxed(&m->wired_ready, false);
                 sched_resume(m, m->wired);
+                return;
             }
         }
         wait_lent(m);

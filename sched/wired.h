@@ -6,7 +6,7 @@
 
 /* m, which is wired, goes on: with its goroutine, when that is runnable and there is a P. On the
  * scheduler stack of m, which has a P. */
-_Noreturn void wired_next(struct m *m);
+void wired_next(struct m *m);
 /* m, whose wired goroutine is runnable and whose section or loan is over, gets a P. */
 void wired_find_p(struct m *m);
 /* g, wired, is runnable. */

@@ -108,7 +108,7 @@ static void reset(void)
     for (uint32_t i = 0; i < 4; i++) {
         sched.p[i] = &ps[i];
         sched.m[i] = &ms[i];
-        ps[i] = (struct p){.id = i, .tick = GLOBAL_TICK, .rng = i + 1, .status = P_RUNNING};
+        ps[i] = (struct p){.id = i, .tick = TICKS(GLOBAL_TICK), .rng = i + 1, .status = P_RUNNING};
         ps[i].m = &ms[i];
         ps[i].timers.first = CLOCK_NEVER;
         ms[i].id = ms[i].hart_no = i;

@@ -101,7 +101,7 @@ static void reset(uint32_t n)
         sched.p[i] = &ps[i];
         sched.m[i] = &ms[i];
         ps[i].id = i;
-        ps[i].tick = GLOBAL_TICK;
+        ps[i].tick = TICKS(GLOBAL_TICK);
         ps[i].rng = 0x9e3779b97f4a7c15u * (i + 1);
     }
     world_enter(&self, &ms[0], &ps[0]);
@@ -182,9 +182,9 @@ static struct g *schedule(struct p *p)
     struct g *g = pick_local(p);
     if (g == NULL)
         g = pinned_get(p);
-    CHECK(p->tick >= 1 && p->tick <= GLOBAL_TICK + 1);
-    p->tick--;
-    CHECK(p->tick >= 1);
+    CHECK(p->tick >= TICKS(1) && p->tick < TICKS(GLOBAL_TICK + 2));
+    p->tick -= TICK;
+    CHECK(p->tick >= TICKS(1));
     return g;
 }
 
