@@ -46,7 +46,8 @@
  *       in the identity map. So the holder does not fault, and the fault handler never meets the
  *       lock held by the context that it interrupted.
  *   I5  Whoever holds the lock goes on running: goroutines come with preemption off, and interrupt
- *       handlers, which may interrupt the holder, do not allocate. So every wait for it ends.
+ *       handlers, which may interrupt the holder, allocate only where they have interrupted a
+ *       goroutine whose preemption is on. So every wait for it ends.
  *   I6  It is the innermost lock: nothing is locked or waited for while it is held.
  *
  * Rejected: a bitmap searched for runs (single pages then cost a search); a list threaded through

@@ -115,6 +115,17 @@ static struct g *global_get(struct p *p, uint32_t max)
 
 /* ---- where a runnable G goes ---- */
 
+/* Before all others: an interruption does not cost it its turn. */
+static void pinned_put_back(struct p *p, struct g *g)
+{
+    g->link = p->pinned_head;
+    if (p->pinned_head == NULL)
+        p->pinned_tail = g;
+    p->pinned_head = g;
+    /* relaxed: as in pinned_put. */
+    atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
+}
+
 static struct g *pinned_get(struct p *p)
 {
     struct g *g = p->pinned_head;
@@ -559,7 +570,9 @@ void sched_look(struct m *m, struct g *g)
     if (p->tick < 0) /* this is no choice that could be fair: put off to the next time */
         tick_restart(p);
     struct g *first = runq_take_next(&p->runq);
-    if (first != NULL)
+    if (first != NULL && (g->flags & GF_PINNED) != 0)
+        pinned_put_back(p, g);
+    else if (first != NULL)
         sched_put_first(p, g);
     run_found(m, first != NULL ? first : g);
 }
