@@ -69,7 +69,7 @@ WARNINGS = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototyp
 # Programs see the public headers only; the rooms and the tests see the tree from its root.
 FLAGS_app   = $(CPPFLAGS) $(CFLAGS) $(ISA_APP_$(ISA)) -fno-optimize-sibling-calls -Wall
 FLAGS_test  = $(FLAGS_app) -I. $(WARNINGS)
-FLAGS_room  = $(CPPFLAGS) $(CFLAGS) -I. -Iarch/$(ARCH) -isystem $(LIBFDT) $(WARNINGS)
+FLAGS_room  = $(CPPFLAGS) $(CFLAGS) -I. -Iarch/$(ARCH) -isystem $(LIBFDT) $(WARNINGS) $(ISA_ROOM_$(ISA))
 FLAGS_early = $(FLAGS_room) $(ISA_EARLY_$(ISA))
 FLAGS_fdt   = $(CPPFLAGS) $(CFLAGS) -I$(LIBFDT) -w $(ISA_EARLY_$(ISA))
 FLAGS_host  = -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
@@ -104,8 +104,12 @@ app_elf  = $(IMAGES)/$(patsubst /%,abs/%,$(basename $(call app_path,$1))).elf
 ELFS     = $(foreach a,$(APPS),$(call app_elf,$a))
 KERNELS  = $(if $(filter image,$(KERNEL)),$(ELFS:.elf=.img),$(ELFS))
 
+# A test's first comment may ask the linker for something: `// link: -Wl,--wrap=malloc`.
+app_link = $(if $(filter tests/%.c,$(call app_srcs,$1)),$(shell sed -n 's,^// link: *,,p;2q' $1))
+
 define app_rule
 $(call app_elf,$1): $(call app_objs,$1) $(if $(filter %.c,$1),,$1)
+$(call app_elf,$1): private APP_LINK := $(call app_link,$1)
 APP_OBJS += $(call app_objs,$1)
 endef
 $(foreach a,$(if $(filter $(GOALS_WITH_WORDS),$(MAKECMDGOALS)),$(APPS)),$(eval $(call app_rule,$a)))
@@ -146,7 +150,7 @@ $(IMAGES)/link.ld: linker/$(ISA).ld.S linker/sections.h board/$(BOARD)/board.mk 
 $(ELFS): $(ROOM_OBJS) $(OBJ)/libfdt.a $(IMAGES)/link.ld $(IMAGES)/objects tools/link-image
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(PYTHON) tools/link-image --nm $(NM) --cc $(CC) -o $@ -- $(CC) $(LDFLAGS) \
+	$(Q)$(PYTHON) tools/link-image --nm $(NM) --cc $(CC) -o $@ -- $(CC) $(LDFLAGS) $(APP_LINK) \
 	    -T $(IMAGES)/link.ld -L$(NEWLIB)/lib -Wl,--start-group $(filter %.o %.a,$^) -lc -lm -lgcc -Wl,--end-group
 
 %.img: %.elf

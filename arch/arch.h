@@ -85,17 +85,6 @@ _Noreturn void arch_leave(void *arg, struct arch_hart *hart,
 /* Leaves the present context behind unsaved and resumes the one whose thread pointer is tp. Its
  * status, preempt_off and hart have been set. Does not return; see sched_next. */
 void arch_resume(uintptr_t tp);
-/*
- * From a trap handler: takes the goroutine that f interrupted off its hart. All its registers go to
- * its stack, below its stack pointer, where ARCH_FRAME_ROOM bytes must be mapped, and its struct
- * arch_context is set so that arch_resume and arch_yield go on exactly there, on any hart. Not
- * where arch_in_switch is true.
- */
-void arch_frame_park(const struct arch_frame *f);
-/* Ends a trap handler without going back: on the hart's scheduler stack, with its thread pointer
- * and interrupts enabled, calls fn(arg, hart). */
-_Noreturn void arch_trap_leave(void *arg, struct arch_hart *hart,
-                               void (*fn)(void *arg, struct arch_hart *hart));
 /* Points the trap entry of this hart at *hart. Boot, each hart for itself. */
 void arch_hart_init(struct arch_hart *hart);
 
@@ -157,7 +146,7 @@ bool arch_frame_caller(const struct arch_frame *f, uintptr_t lo, uintptr_t hi, u
 uintptr_t arch_context_pc(const struct arch_context *ctx);
 uintptr_t arch_context_fp(const struct arch_context *ctx);
 uintptr_t arch_context_sp(const struct arch_context *ctx);
-/* Of a context that was preempted (arch_frame_park), all of it; NULL: it left by a call. */
+/* Of a context that an interrupt took off its hart, all of it; NULL: it left by a call. */
 const struct arch_frame *arch_context_frame(const struct arch_context *ctx);
 static inline uintptr_t arch_frame_pc(const struct arch_frame *f);
 static inline uintptr_t arch_frame_fp(const struct arch_frame *f);
@@ -165,13 +154,18 @@ static inline uintptr_t arch_frame_sp(const struct arch_frame *f);
 static inline uintptr_t arch_frame_tp(const struct arch_frame *f);
 /*
  * Makes the interrupted context call fn(arg) at once, as if its next instruction were that call, on
- * its stack [lo, hi), which is mapped from a little below the stack pointer up. false: the stack
- * pointer is not in there.
+ * its stack [lo, hi), which is mapped from ARCH_FRAME_CALL bytes below the stack pointer up. false:
+ * the stack pointer is not in there.
  */
+#define ARCH_FRAME_CALL 32
 bool arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg, uintptr_t lo,
                      uintptr_t hi);
 /* Prints every register with kprintf. */
 void arch_frame_print(const struct arch_frame *f);
+
+/* From an interrupt's handler: calls fn(arg), which is none of the rooms' and may use all registers
+ * that the C library's functions may. No floating point. */
+void arch_trap_call(void (*fn)(void *arg), void *arg);
 
 /*
  * What the kernel gives a port. All run on the hart's trap stack with interrupts masked and the
@@ -184,9 +178,19 @@ enum trap_fault {
     FAULT_BREAKPOINT,
     FAULT_OTHER,
 };
-void trap_timer(struct arch_hart *, struct arch_frame *);
-void trap_software(struct arch_hart *, struct arch_frame *);
-void trap_external(struct arch_hart *, struct arch_frame *);
+/*
+ * Interrupts. Their frames need hold no more than arch_frame_pc, fp, sp, tp and arch_frame_caller ask
+ * for. What they return says how it goes on. NULL: where it was interrupted. Else that was a goroutine,
+ * and it leaves its hart: all its registers go to its stack, below its stack pointer, where
+ * ARCH_FRAME_ROOM bytes are mapped, and its struct arch_context is set so that arch_resume and
+ * arch_yield go on exactly there, on any hart. Then, the trap handler over, what was returned is
+ * called on the hart's scheduler stack, with its thread pointer and interrupts enabled; its first
+ * argument is the goroutine's thread pointer. Never where arch_in_switch is true.
+ */
+typedef void arch_leaver(void *tp, struct arch_hart *hart);
+arch_leaver *trap_timer(struct arch_hart *, struct arch_frame *);
+arch_leaver *trap_software(struct arch_hart *, struct arch_frame *);
+arch_leaver *trap_external(struct arch_hart *, struct arch_frame *);
 /* A synchronous trap. Returns when the frame may go on (a stack grew, a call was put in). */
 void trap_fault(struct arch_hart *, struct arch_frame *, enum trap_fault, uintptr_t addr);
 /* A trap within a trap handler: says what it can and stops the machine. */

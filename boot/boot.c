@@ -77,6 +77,7 @@ static void take_memory(void)
     page_init(&machine, (uintptr_t)__image_start, (uintptr_t)__image_end);
     vm_init(&machine);
     vm_enable();
+    page_reserve(PAGE_RESERVE);
     if (machine.console.reg.size != 0)
         console_remap((uintptr_t)vm_map_device(machine.console.reg.base, machine.console.reg.size));
     else

@@ -3,6 +3,7 @@
  */
 #pragma once
 #include <pinion/chan.h>
+#include <pinion/context.h>
 #include <pinion/go.h>
 #include <pinion/runtime.h>
 #include <pinion/sync.h>

@@ -72,12 +72,13 @@ static inline uint64_t clock_ticks_to_ns(const struct clock_math *m, uint64_t ti
 }
 
 /*
- * The first tick whose time is not before ns: a timer set to it never fires early. The estimate
- * is rounded down twice, hence at most two short.
+ * The first tick whose time is not before ns: a timer set to it never fires early. The estimate is
+ * the first tick after ns - 1, and it is that where a tick is a whole number of nanoseconds. It
+ * is rounded down, hence at most two short below 1 GHz.
  */
 static inline uint64_t clock_ns_to_ticks(const struct clock_math *m, uint64_t ns)
 {
-    uint64_t t = clock_scale_apply(m->ticks, ns);
+    uint64_t t = ns > 0 ? clock_scale_apply(m->ticks, ns - 1) + 1 : 0;
     while (clock_ticks_to_ns(m, t) < ns)
         t++;
     return t;

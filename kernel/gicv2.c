@@ -76,24 +76,26 @@ static void end(uint32_t iar)
     mmio_write32(cpu + GICC_EOIR, iar);
 }
 
-static enum irq_event claim(unsigned hart, uint32_t *irq)
+static __attribute__((noinline)) enum irq_event take_device(uint32_t iar)
+{
+    irq_line(iar & IAR_ID);
+    __asm__ volatile("dsb sy" ::: "memory"); /* the handler's accesses to its device come first */
+    end(iar);
+    return IRQ_DEVICE;
+}
+
+static enum irq_event take(unsigned hart)
 {
     (void)hart;
     uint32_t iar = mmio_read32(cpu + GICC_IAR);
     /* What the interrupt tells of is read after the acknowledgement (traps 1 and 2). */
     __asm__ volatile("dsb ld" ::: "memory");
-    *irq = iar & IAR_ID;
-    enum irq_event event = gic_event(*irq, timer_irq);
-    if (event == IRQ_TIMER || event == IRQ_IPI)
+    enum irq_event event = gic_event(iar & IAR_ID, timer_irq);
+    if (event == IRQ_DEVICE)
+        return take_device(iar);
+    if (event != IRQ_NONE)
         end(iar);
     return event;
-}
-
-static void complete(unsigned hart, uint32_t irq)
-{
-    (void)hart;
-    __asm__ volatile("dsb sy" ::: "memory"); /* the handler's accesses to its device come first */
-    end(irq);
 }
 
 static int enable(uint32_t irq, unsigned hart)
@@ -114,8 +116,7 @@ const struct irq_chip gicv2_chip = {
     .name = "gicv2",
     .init = init,
     .init_hart = init_hart,
-    .claim = claim,
-    .complete = complete,
+    .take = take,
     .enable = enable,
     .disable = disable,
 };

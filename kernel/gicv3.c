@@ -56,6 +56,7 @@ static const struct machine *machine;
 static uintptr_t dist;
 static uintptr_t redist[MACHINE_MAX_REDISTS];
 static unsigned n_lines;
+static uint32_t timer_irq;
 
 /* The affinity's four bytes in one word, as in GICR_TYPER's upper half. */
 static uint32_t affinity(unsigned hart)
@@ -101,6 +102,7 @@ static void wait_written(void)
 static void init(const struct machine *m)
 {
     machine = m;
+    timer_irq = m->timer_irq;
     dist = (uintptr_t)vm_map_device(m->irqchip.dist.base, m->irqchip.dist.size);
     for (unsigned i = 0; i < m->irqchip.n_redist; i++)
         redist[i] = (uintptr_t)vm_map_device(m->irqchip.redist[i].base, m->irqchip.redist[i].size);
@@ -164,7 +166,7 @@ static void init_hart(unsigned hart)
     }
     wake(rd);
     group1(rd + SGI_FRAME, 0);
-    gic_init_private(rd + SGI_FRAME, machine->timer_irq);
+    gic_init_private(rd + SGI_FRAME, timer_irq);
 
     write_icc(ICC_SRE_EL1, SRE_ENABLE);
     __asm__ volatile("isb"); /* the other registers exist from here on */
@@ -181,27 +183,29 @@ static void end(uint32_t irq)
     __asm__ volatile("isb"); /* done when the mask opens, or the same one would be seen again */
 }
 
-static enum irq_event claim(unsigned hart, uint32_t *irq)
+static __attribute__((noinline)) enum irq_event take_device(uint32_t irq)
+{
+    irq_line(irq);
+    __asm__ volatile("dsb sy" ::: "memory"); /* the handler's accesses to its device come first */
+    end(irq);
+    return IRQ_DEVICE;
+}
+
+static enum irq_event take(unsigned hart)
 {
     uint64_t iar;
     (void)hart;
     /* The dsb: what the interrupt tells of is read after the acknowledgement (traps 1 and 2); and
      * the acknowledgement has reached the redistributor before the interrupt is ended. */
     __asm__ volatile("mrs %0, " ICC_IAR1_EL1 "\n\tdsb sy" : "=r"(iar)::"memory");
-    *irq = iar & IAR_ID;
-    if (*irq >= GIC_SPECIAL)
-        return IRQ_NONE; /* message-signalled ones, from 8192, are never set up */
-    enum irq_event event = gic_event(*irq, machine->timer_irq);
-    if (event == IRQ_TIMER || event == IRQ_IPI)
-        end(*irq);
+    /* Message-signalled ones, from 8192, are never set up: they count as nothing. */
+    uint32_t irq = iar & IAR_ID;
+    enum irq_event event = gic_event(irq, timer_irq);
+    if (event == IRQ_DEVICE)
+        return take_device(irq);
+    if (event != IRQ_NONE)
+        end(irq);
     return event;
-}
-
-static void complete(unsigned hart, uint32_t irq)
-{
-    (void)hart;
-    __asm__ volatile("dsb sy" ::: "memory"); /* the handler's accesses to its device come first */
-    end(irq);
 }
 
 static int enable(uint32_t irq, unsigned hart)
@@ -223,8 +227,7 @@ const struct irq_chip gicv3_chip = {
     .name = "gicv3",
     .init = init,
     .init_hart = init_hart,
-    .claim = claim,
-    .complete = complete,
+    .take = take,
     .enable = enable,
     .disable = disable,
 };

@@ -123,7 +123,14 @@ static void init_hart(unsigned hart)
     select_write(EIDELIVERY, 1);
 }
 
-static enum irq_event claim(unsigned hart, uint32_t *irq)
+static void complete(uint32_t irq)
+{
+    __asm__ volatile("fence io, io" ::: "memory"); /* the handler's device accesses come first */
+    if (mmio_read32(aplic + IN_CLRIP + irq / 32 * 4) >> irq % 32 & 1)
+        mmio_write32(aplic + SETIPNUM_LE, irq);
+}
+
+static enum irq_event take(unsigned hart)
 {
     uint64_t top;
     (void)hart;
@@ -132,17 +139,13 @@ static enum irq_event claim(unsigned hart, uint32_t *irq)
     uint32_t id = top >> STOPEI_ID_SHIFT & STOPEI_ID_MASK;
     if (id == 0)
         return IRQ_NONE;
-    *irq = id - WIRED_ID;
+    uint32_t irq = id - WIRED_ID;
     /* A number that nobody gave out counts as an IPI: looking once too often does no harm. */
-    return id == IPI_ID || *irq > MAX_SOURCE || !aplic ? IRQ_IPI : IRQ_DEVICE;
-}
-
-static void complete(unsigned hart, uint32_t irq)
-{
-    (void)hart;
-    __asm__ volatile("fence io, io" ::: "memory"); /* the handler's device accesses come first */
-    if (mmio_read32(aplic + IN_CLRIP + irq / 32 * 4) >> irq % 32 & 1)
-        mmio_write32(aplic + SETIPNUM_LE, irq);
+    if (id == IPI_ID || irq > MAX_SOURCE || !aplic)
+        return IRQ_IPI;
+    irq_line(irq);
+    complete(irq);
+    return IRQ_DEVICE;
 }
 
 static int enable(uint32_t irq, unsigned hart)
@@ -186,8 +189,7 @@ const struct irq_chip imsic_chip = {
     .name = "imsic",
     .init = init,
     .init_hart = init_hart,
-    .claim = claim,
-    .complete = complete,
+    .take = take,
     .enable = enable,
     .disable = disable,
 };

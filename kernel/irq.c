@@ -8,7 +8,7 @@
  *
  * Device lines. fn is published with release after arg, then the line is enabled; the interrupt
  * itself is the other half of the hand-over, and since an interrupt orders nothing in the memory
- * model, claim() ends in a barrier. The lock guards the controllers' registers that are read,
+ * model, take() has a barrier. The lock guards the controllers' registers that are read,
  * changed and written back. It is held with interrupts masked, for a few instructions, because a
  * handler may disable its own line.
  */
@@ -22,9 +22,9 @@ struct irq_line {
     void *arg;
 };
 
-static enum irq_event none_claim(unsigned hart, uint32_t *irq)
+static enum irq_event none_take(unsigned hart)
 {
-    (void)hart, (void)irq;
+    (void)hart;
     return IRQ_NONE;
 }
 
@@ -44,12 +44,12 @@ static int none_enable(uint32_t irq, unsigned hart)
     return -1;
 }
 
-/* claim never returns IRQ_DEVICE and enable fails, so complete and disable are never called. */
+/* enable fails, so disable is never called. */
 static const struct irq_chip none_chip = {
     .name = "none",
     .init = none_init,
     .init_hart = none_init_hart,
-    .claim = none_claim,
+    .take = none_take,
     .enable = none_enable,
 };
 
@@ -84,7 +84,7 @@ void irq_init_hart(unsigned hart)
 void irq_send_ipi(unsigned hart)
 {
     struct irq_door *door = &irq_doors[hart];
-    /* order: pairs with the barrier after the acknowledgement (claim, irq_software): what we
+    /* order: pairs with the barrier after the acknowledgement (take, irq_software): what we
      * stored before is there when the receiver looks. */
     arch_io_barrier();
     if (door->reg)
@@ -110,7 +110,7 @@ int irq_enable(uint32_t irq, unsigned hart, irq_handler *fn, void *arg)
     uintptr_t was = arch_irq_save();
     spin_lock(&lock);
     lines[irq].arg = arg;
-    /* order: release pairs with the acquire in line_handle: arg is there when fn is seen. */
+    /* order: release pairs with the acquire in irq_line: arg is there when fn is seen. */
     atomic_store_explicit(&lines[irq].fn, fn, memory_order_release);
     arch_io_barrier();
     int result = chip->enable(irq, hart);
@@ -146,23 +146,17 @@ static void line_quiet(uint32_t irq)
     spin_unlock(&lock);
 }
 
-static void line_handle(uint32_t irq)
+void irq_line(uint32_t irq)
 {
     /* order: acquire pairs with irq_enable's release. */
     irq_handler *fn = atomic_load_explicit(&lines[irq].fn, memory_order_acquire);
     if (fn)
-        fn(lines[irq].arg);
+        arch_trap_call(fn, lines[irq].arg);
     else
         line_quiet(irq);
 }
 
 enum irq_event irq_external(unsigned hart)
 {
-    uint32_t irq = 0;
-    enum irq_event event = chip->claim(hart, &irq);
-    if (event == IRQ_DEVICE) {
-        line_handle(irq);
-        chip->complete(hart, irq);
-    }
-    return event;
+    return chip->take(hart);
 }

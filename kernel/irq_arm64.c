@@ -4,7 +4,7 @@
  * for a core's private lines.
  *
  * Timer and IPIs arrive as any other interrupt does, with a number that tells. They are ended (EOI)
- * inside claim: an SGI is gone with its acknowledgement; the timer's line stays up until the
+ * at once: an SGI is gone with its acknowledgement; the timer's line stays up until the
  * timer is re-armed, which trap.c's handler does before interrupts are let through again.
  *
  * Both are more urgent than devices. While a device's handler runs, its interrupt is active, and
@@ -46,15 +46,6 @@ void gic_init_private(uintptr_t frame, uint32_t timer_irq)
     gic_line_enable(frame, GIC_IPI);
     if (timer_irq >= GIC_PPI && timer_irq < GIC_SPI)
         gic_line_enable(frame, timer_irq);
-}
-
-enum irq_event gic_event(uint32_t irq, uint32_t timer_irq)
-{
-    if (irq == timer_irq)
-        return IRQ_TIMER;
-    if (irq < GIC_PPI)
-        return IRQ_IPI; /* any SGI: looking once too often does no harm */
-    return irq < GIC_SPECIAL ? IRQ_DEVICE : IRQ_NONE;
 }
 
 void irq_software(void)

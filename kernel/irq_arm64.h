@@ -34,5 +34,12 @@ void gic_line_enable(uintptr_t frame, uint32_t irq);
 void gic_line_disable(uintptr_t frame, uint32_t irq);
 /* The first 32 lines of a core: all off but the IPI and the timer. */
 void gic_init_private(uintptr_t frame, uint32_t timer_irq);
-/* What INTID is: IRQ_NONE for the special ones. */
-enum irq_event gic_event(uint32_t irq, uint32_t timer_irq);
+/* What INTID is: IRQ_NONE for the special ones, and those beyond. */
+static inline enum irq_event gic_event(uint32_t irq, uint32_t timer_irq)
+{
+    if (__builtin_expect(irq == timer_irq, 1))
+        return IRQ_TIMER;
+    if (irq < GIC_PPI)
+        return IRQ_IPI; /* any SGI: looking once too often does no harm */
+    return irq < GIC_SPECIAL ? IRQ_DEVICE : IRQ_NONE;
+}

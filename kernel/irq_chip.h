@@ -15,14 +15,17 @@ struct irq_chip {
     void (*init)(const struct machine *m);
     /* Each hart: lets this hart's interrupts through. */
     void (*init_hart)(unsigned hart);
-    /* Takes one interrupt. IRQ_DEVICE: *irq is its number and complete() is owed. The rest has
-     * been acknowledged. What is read from memory afterwards is no older than the interrupt. */
-    enum irq_event (*claim)(unsigned hart, uint32_t *irq);
-    void (*complete)(unsigned hart, uint32_t irq);
+    /* Takes one interrupt, acknowledges it, and says what it was. What is read from memory
+     * afterwards is no older than the interrupt. A device's has been given to irq_line, and the
+     * controller told that it is done. */
+    enum irq_event (*take)(unsigned hart);
     /* Under irq.c's lock. enable: 0, or -1: no such line. */
     int (*enable)(uint32_t irq, unsigned hart);
     void (*disable)(uint32_t irq);
 };
+
+/* From take: runs the handler of a device's line. */
+void irq_line(uint32_t irq);
 
 /* The instruction set's drivers: irq_riscv.c, irq_arm64.c. NULL: it has none of this kind. */
 const struct irq_chip *irq_chip_for(enum irqchip_kind kind);

@@ -29,8 +29,14 @@
  *       Inside a free block it is whatever it was. Nobody reads it there: a buddy of the same
  *       size, and the first page behind a free block, are never inside one.
  *   I2  Every page of a zone is in exactly one place: a block, loose, fresh, or a caller's.
- *       n_free counts the first three.
+ *       n_free + n_kept is the number of the first three.
  *   I3  Two free buddies of one zone and order do not both exist: they have been merged.
+ *
+ * A few of the free pages are no caller's: the *reserve*, n_kept of them, any. When memory has run
+ * out, a goroutine whose stack must grow is to panic, and not the program; and to panic, to run
+ * deferred calls and to print takes stack. So a growth that has failed spends some of the reserve,
+ * three pages at a time, a page and two tables for it; another hart may be quicker to take them,
+ * then more are spent. What is freed next goes to the reserve again, until it is full.
  *
  * A block of the next power of two is not the only place where n pages may lie. When there is none
  * and merging has brought none about, the zones are swept once from end to end for adjacent blocks
@@ -61,11 +67,12 @@
 #include "kernel/spin.h"
 #include "kernel/vm.h"
 
-#define ORDERS      36   /* blocks of up to 2^35 pages, 128 TiB */
-#define FRESH_ORDER 9    /* cut at most 2 MiB for single pages at a time */
-#define LOOSE_MAX   1024 /* single pages kept unmerged */
-#define ZONES_MAX   (MACHINE_MAX_BANKS + MACHINE_MAX_RESERVED + 2)
-#define ZONE_MIN    4 /* pages; smaller scraps are not worth their bookkeeping */
+#define ORDERS        36   /* blocks of up to 2^35 pages, 128 TiB */
+#define FRESH_ORDER   9    /* cut at most 2 MiB for single pages at a time */
+#define LOOSE_MAX     1024 /* single pages kept unmerged */
+#define ZONES_MAX     (MACHINE_MAX_BANKS + MACHINE_MAX_RESERVED + 2)
+#define SPEND_AT_ONCE 3 /* of the reserve: a page, and tables of two levels */
+#define ZONE_MIN      4 /* pages; smaller scraps are not worth their bookkeeping */
 
 /* Page numbers are physical addresses without their last 12 bits. */
 typedef uintptr_t pfn;
@@ -91,7 +98,8 @@ static uint64_t nonempty;         /* bit k: ring[k] has a block */
 static struct block *loose;
 static size_t n_loose;
 static pfn fresh, fresh_end;
-static size_t n_free;
+static size_t n_free;       /* that page_alloc may give */
+static size_t n_kept, keep; /* that it may not, and how many these are to be */
 
 static _Noreturn void page_broken(const char *what, const void *page)
 {
@@ -358,7 +366,7 @@ void page_init(const struct machine *m, uintptr_t image_start, uintptr_t image_e
     nonempty = 0;
     loose = NULL;
     n_zones = 0;
-    n_loose = n_free = n_total = 0;
+    n_loose = n_free = n_total = n_kept = keep = 0;
     fresh = fresh_end = 0;
     for (unsigned i = 0; i < m->n_banks; i++) {
         struct range b = vm_bank(&m->bank[i]);
@@ -368,19 +376,58 @@ void page_init(const struct machine *m, uintptr_t image_start, uintptr_t image_e
 
 /* ---- Pages */
 
-void *page_alloc(void)
+/* The reserve first. */
+static inline void count_freed(size_t n)
 {
-    void *page = NULL;
+    size_t missing = keep - n_kept;
+    if (__builtin_expect(missing > n, 0))
+        missing = n;
+    n_kept += missing;
+    n_free += n - missing;
+}
+
+void page_reserve(size_t n)
+{
+    spin_lock(&lock);
+    keep = n < n_free ? n : n_free;
+    n_kept = keep;
+    n_free -= keep;
+    n_total -= keep;
+    spin_unlock(&lock);
+}
+
+bool page_spend_reserve(void)
+{
     stack_probe(PAGE_PROBE);
     spin_lock(&lock);
-    if (loose) {
-        page = loose;
+    size_t n = n_kept < SPEND_AT_ONCE ? n_kept : SPEND_AT_ONCE;
+    n_kept -= n;
+    n_free += n;
+    spin_unlock(&lock);
+    return n > 0;
+}
+
+static inline void *take_one(void)
+{
+    void *page = loose;
+    if (page != NULL) {
         loose = loose->next;
         n_loose--;
     } else if (fresh < fresh_end || fresh_refill()) {
         page = page_address(fresh++);
     }
-    n_free -= page != NULL;
+    return page;
+}
+
+void *page_alloc(void)
+{
+    void *page = NULL;
+    stack_probe(PAGE_PROBE);
+    spin_lock(&lock);
+    if (n_free > 0) {
+        page = take_one();
+        n_free -= page != NULL;
+    }
     spin_unlock(&lock);
     return page;
 }
@@ -400,7 +447,7 @@ void page_free(void *page)
         pfn p = page_number(page);
         block_free(zone_of(p), p, 0);
     }
-    n_free++;
+    count_freed(1);
     spin_unlock(&lock);
 }
 
@@ -428,7 +475,7 @@ void page_free_run(void *first, size_t n)
     if (n > z->end - p || (uintptr_t)first & (PAGE_SIZE - 1))
         page_broken("freed what is no run", first);
     blocks_free(z, p, p + n);
-    n_free += n;
+    count_freed(n);
     spin_unlock(&lock);
 }
 

@@ -5,6 +5,7 @@
  * grows a stack; no other trap code. Returns are physical = identity-mapped addresses.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,12 @@ struct machine;
 
 /* Takes over all memory of the machine but [image_start, image_end) and the reserved ranges. */
 void page_init(const struct machine *, uintptr_t image_start, uintptr_t image_end);
+/* Boot: sets n pages aside, for page_spend_reserve. */
+#define PAGE_RESERVE 16
+void page_reserve(size_t n);
+/* page_alloc has failed where it must not: gives it some pages of the reserve. false: all are spent.
+ * What is freed fills the reserve again. */
+bool page_spend_reserve(void);
 /* One page, not zeroed; NULL when there is none. */
 void *page_alloc(void);
 /* n pages in one piece, not zeroed; NULL when there is no such piece. */

@@ -82,22 +82,21 @@ static void init_hart(unsigned hart)
 }
 
 /* Reading the register is the claim; 0: another hart was faster, or there was nothing. */
-static enum irq_event claim(unsigned hart, uint32_t *irq)
+static enum irq_event take(unsigned hart)
 {
     if (!n_sources || context[hart] == NO_CONTEXT)
         return IRQ_NONE;
-    *irq = mmio_read32(gate(hart, GATE_CLAIM));
+    uint32_t irq = mmio_read32(gate(hart, GATE_CLAIM));
     /* What the interrupt tells of is read after it. */
     __asm__ volatile("fence i, ir" ::: "memory");
-    return *irq && *irq <= n_sources ? IRQ_DEVICE : IRQ_NONE;
-}
-
-static void complete(unsigned hart, uint32_t irq)
-{
+    if (irq == 0 || irq > n_sources)
+        return IRQ_NONE;
+    irq_line(irq);
     /* The handler's accesses to its device come first, or a line that it has just quieted would
      * count as raised again. */
     __asm__ volatile("fence io, o" ::: "memory");
     mmio_write32(gate(hart, GATE_CLAIM), irq);
+    return IRQ_DEVICE;
 }
 
 static void enable_bit(unsigned ctx, uint32_t irq, bool on)
@@ -127,8 +126,7 @@ const struct irq_chip plic_chip = {
     .name = "plic",
     .init = init,
     .init_hart = init_hart,
-    .claim = claim,
-    .complete = complete,
+    .take = take,
     .enable = enable,
     .disable = disable,
 };

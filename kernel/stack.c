@@ -613,6 +613,9 @@ enum stack_fault stack_fault(uintptr_t addr, uintptr_t sp)
         if (slot_grow(slot, va) != VM_NO_MEMORY)
             return STACK_GREW;
     } while (trim_helped(&seen));
+    while (page_spend_reserve())
+        if (slot_grow(slot, va) != VM_NO_MEMORY)
+            return STACK_GREW_LAST;
     return STACK_NO_MEMORY;
 }
 

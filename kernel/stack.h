@@ -34,8 +34,9 @@ void stack_free(struct stack *s);
 enum stack_fault {
     STACK_NOT_MINE,  /* not an address of a live stack: an ordinary bad access */
     STACK_GREW,      /* go on: the page is there now, or was by the time we looked */
+    STACK_GREW_LAST, /* it is there, but out of the reserve: there is no other memory */
     STACK_OVERFLOW,  /* in the guard page, or the stack pointer is */
-    STACK_NO_MEMORY, /* there is no page to be had */
+    STACK_NO_MEMORY, /* there is no page to be had, not even in the reserve */
 };
 /*
  * The fault handler's question, on the trap stack with interrupts masked: a load or store at addr

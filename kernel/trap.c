@@ -14,20 +14,20 @@
 #include "kernel/power.h"
 #include "kernel/vm.h"
 
-void trap_timer(struct arch_hart *hart, struct arch_frame *f)
+arch_leaver *trap_timer(struct arch_hart *hart, struct arch_frame *f)
 {
     sched_trap_timer(hart, f);
-    sched_trap_exit(hart, f);
+    return sched_trap_exit(hart, f);
 }
 
-void trap_software(struct arch_hart *hart, struct arch_frame *f)
+arch_leaver *trap_software(struct arch_hart *hart, struct arch_frame *f)
 {
     irq_software();
     sched_trap_ipi(hart, f);
-    sched_trap_exit(hart, f);
+    return sched_trap_exit(hart, f);
 }
 
-void trap_external(struct arch_hart *hart, struct arch_frame *f)
+arch_leaver *trap_external(struct arch_hart *hart, struct arch_frame *f)
 {
     switch (irq_external(sched_hart_no(hart))) {
     case IRQ_TIMER: sched_trap_timer(hart, f); break;
@@ -35,7 +35,7 @@ void trap_external(struct arch_hart *hart, struct arch_frame *f)
     case IRQ_NONE:
     case IRQ_DEVICE: break;
     }
-    sched_trap_exit(hart, f);
+    return sched_trap_exit(hart, f);
 }
 
 /*

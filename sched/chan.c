@@ -44,6 +44,8 @@
  *       come to take out all that are still in.
  *   C6  The unlock is the last access to the channel of every operation that did something. So a
  *       channel may be freed by who has received its last element.
+ *   C7  A timer's channel has no buffer and no senders, is never closed, and is received from the
+ *       long way: what there is to receive is timechan.c's.
  *
  * Pointers that are no good. The caller's element is read, a byte a page, before the lock is taken,
  * so that a bad one is the caller's panic, as in Go, and not a fault with a lock held.
@@ -86,7 +88,24 @@ void chan_panic_closed(void)
     runtime_panic("send on closed channel");
 }
 
+void chan_panic_waiters(void)
+{
+    runtime_panic("free of channel with waiters");
+}
+
 /* ---- its life ---- */
+
+void chan_init(struct chan *c, size_t elem_size, size_t cap)
+{
+    memset(c, 0, sizeof(*c));
+    c->elem_size = elem_size;
+    c->cap = cap;
+    c->put = c->take = chan_slots(c);
+    c->end = chan_slots(c) + elem_size * cap;
+    c->kind = elem_size != sizeof(chan_word) ? CHAN_OTHERS : cap > 0 ? CHAN_WORDS : CHAN_MEETS;
+    c->limit = c->kind == CHAN_WORDS ? cap : 0;
+    c->floor = c->kind == CHAN_WORDS ? 0 : SIZE_MAX;
+}
 
 chan *chan_make(size_t elem_size, size_t cap)
 {
@@ -100,14 +119,7 @@ chan *chan_make(size_t elem_size, size_t cap)
         errno = ENOMEM;
         return NULL;
     }
-    memset(c, 0, sizeof(*c));
-    c->elem_size = elem_size;
-    c->cap = cap;
-    c->put = c->take = chan_slots(c);
-    c->end = chan_slots(c) + bytes;
-    c->kind = elem_size != sizeof(chan_word) ? CHAN_OTHERS : cap > 0 ? CHAN_WORDS : CHAN_MEETS;
-    c->limit = c->kind == CHAN_WORDS ? cap : 0;
-    c->floor = c->kind == CHAN_WORDS ? 0 : SIZE_MAX;
+    chan_init(c, elem_size, cap);
     return c;
 }
 
@@ -115,11 +127,15 @@ void chan_free(chan *c)
 {
     if (c == NULL)
         return;
+    if (c->kind == CHAN_TIMES) {
+        timechan_free_channel(c);
+        return;
+    }
     chan_lock(c);
     bool waited_for = chan_first(&c->senders) != NULL || chan_first(&c->receivers) != NULL;
     chan_unlock(c);
     if (waited_for)
-        runtime_panic("free of channel with waiters");
+        chan_panic_waiters();
     free(c);
 }
 
@@ -188,11 +204,19 @@ static __attribute__((noinline)) void send_wait(struct chan *c, const void *elem
         chan_panic_closed();
 }
 
+/* C7. In Go it does not compile; this is what reflection says of it. */
+static inline void check_sendable(const struct chan *c)
+{
+    if (__builtin_expect(c->kind == CHAN_TIMES, 0))
+        runtime_panic("reflect: send on recv-only channel");
+}
+
 /* The long way, for all that may come. */
 static __attribute__((noinline)) void send_any(struct chan *c, const void *elem)
 {
     if (c == NULL)
         wait_for_ever(WAIT_CHAN_SEND_NIL);
+    check_sendable(c);
     chan_touch(elem, c->elem_size);
     chan_lock(c);
     enum chan_done done = chan_send_now(c, elem, unlock_one, c);
@@ -280,18 +304,25 @@ static bool send_must_wait(struct chan *c)
     return full && !load_relaxed(&c->closed);
 }
 
+/* What nothing has been done to is locked still. */
+static inline void end_try(struct chan *c, enum chan_done done)
+{
+    if (done == CHAN_WOULD_WAIT)
+        spin_unlock(&c->lock);
+    preempt_on();
+}
+
 bool chan_try_send(chan *c, const void *elem)
 {
     if (c == NULL)
         return false;
+    check_sendable(c);
     chan_touch(elem, c->elem_size);
     if (send_must_wait(c))
         return false;
     chan_lock(c);
     enum chan_done done = chan_send_now(c, elem, unlock_one, c);
-    if (done == CHAN_WOULD_WAIT)
-        spin_unlock(&c->lock);
-    preempt_on();
+    end_try(c, done);
     if (done == CHAN_CLOSED)
         chan_panic_closed();
     return done == CHAN_DONE;
@@ -309,17 +340,38 @@ static __attribute__((noinline)) bool recv_wait(struct chan *c, void *elem)
     return false;
 }
 
+/* On a timer's channel, which is locked and is not when it returns. false: it is to be looked at
+ * again. */
+static __attribute__((noinline)) bool recv_time(struct chan *c, void *elem)
+{
+    struct chan_waiter w;
+    if (!timechan_arm(c)) {
+        chan_unlock(c);
+        runtime_gosched();
+        return false;
+    }
+    chan_wait_to_receive(c, &w);
+    return wait_as(&w, c, elem, WAIT_CHAN_RECV);
+}
+
 /* The long way. */
 static __attribute__((noinline)) bool recv_any(struct chan *c, void *elem)
 {
+    enum chan_done done;
     if (c == NULL)
         wait_for_ever(WAIT_CHAN_RECV_NIL);
     if (elem != NULL)
         chan_touch(elem, c->elem_size);
-    chan_lock(c);
-    enum chan_done done = chan_recv_now(c, elem, unlock_one, c);
-    if (done == CHAN_WOULD_WAIT)
-        return recv_wait(c, elem);
+    for (;;) {
+        chan_lock(c);
+        done = chan_recv_now(c, elem, unlock_one, c);
+        if (done != CHAN_WOULD_WAIT)
+            break;
+        if (c->kind != CHAN_TIMES)
+            return recv_wait(c, elem);
+        if (recv_time(c, elem))
+            return true;
+    }
     preempt_on();
     if (done == CHAN_CLOSED)
         chan_zero(elem, c->elem_size);
@@ -396,6 +448,8 @@ STRAIGHT bool chan_recv(chan *c, void *elem)
 /* As send_must_wait. */
 static bool recv_must_wait(struct chan *c)
 {
+    if (c->kind == CHAN_TIMES)
+        return false; /* or not: to be seen under the lock */
     /* O24: acquire: empty first, open afterwards. */
     bool empty = c->cap == 0 ? load_acquire(&c->senders.first) == NULL
                              : load_acquire(&c->count) == 0; /* O24: as above */
@@ -414,9 +468,7 @@ bool chan_try_recv(chan *c, void *elem, bool *ok)
         return false;
     chan_lock(c);
     enum chan_done done = chan_recv_now(c, elem, unlock_one, c);
-    if (done == CHAN_WOULD_WAIT)
-        spin_unlock(&c->lock);
-    preempt_on();
+    end_try(c, done);
     if (done == CHAN_WOULD_WAIT)
         return false;
     if (done == CHAN_CLOSED)
@@ -428,18 +480,28 @@ bool chan_try_recv(chan *c, void *elem, bool *ok)
 
 /* ---- close ---- */
 
-/* Takes all waiters out and links them behind *end; returns the new end. */
-static struct chan_waiter **take_all(struct chan_queue *q, struct chan_waiter **end)
+struct chan_waiter **chan_take_all(struct chan_queue *q, struct chan_waiter **end)
 {
     while ((*end = chan_queue_take(q)) != NULL)
         end = &(*end)->next;
     return end;
 }
 
+void chan_send_away(struct chan_waiter *all)
+{
+    for (struct chan_waiter *w = all, *next; w != NULL; w = next) {
+        next = w->next;
+        w->ok = false;
+        g_ready(w->g);
+    }
+}
+
 void chan_close(chan *c)
 {
     if (c == NULL)
         runtime_panic("close of nil channel");
+    if (c->kind == CHAN_TIMES)
+        runtime_panic("reflect: close of receive-only channel"); /* C7 */
     chan_lock(c);
     if (chan_closed(c)) {
         chan_unlock(c);
@@ -447,14 +509,10 @@ void chan_close(chan *c)
     }
     struct chan_waiter *all, **end = &all;
     c->limit = 0;
-    store_relaxed(&c->closed, true); /* relaxed: under the lock; try forms look twice */
-    end = take_all(&c->receivers, end);
-    take_all(&c->senders, end);
+    store_release(&c->closed, true); /* O70: pairs with chan_seen_closed; try forms look twice */
+    end = chan_take_all(&c->receivers, end);
+    chan_take_all(&c->senders, end);
     spin_unlock(&c->lock);
-    for (struct chan_waiter *w = all, *next; w != NULL; w = next) {
-        next = w->next;
-        w->ok = false;
-        g_ready(w->g);
-    }
+    chan_send_away(all);
     preempt_on();
 }

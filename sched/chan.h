@@ -6,6 +6,7 @@
 #include <pinion/chan.h>
 #include "sched/atomic.h"
 #include "sched/proc.h"
+#include "sched/timechan.h"
 
 /* Who waits, on the waiting goroutine's stack: one for each channel that it waits on. */
 struct chan_waiter {
@@ -19,7 +20,7 @@ struct chan_waiter {
 
     /* Its waker's until g_ready. */
     bool queued; /* a select's: not taken out by a peer yet; the channel's lock */
-    bool ok;     /* an element went over; false: the channel was closed */
+    bool ok;     /* an element went over; false: the channel was closed, or: see timechan_arm */
 };
 
 struct chan_queue {
@@ -32,6 +33,7 @@ enum chan_kind {
     CHAN_WORDS = 0,  /* buffers elements of 8 bytes */
     CHAN_MEETS = 1,  /* hands elements of 8 bytes over without a buffer */
     CHAN_OTHERS = 2, /* other elements; a bit of its own, so that one instruction can ask for it */
+    CHAN_TIMES = CHAN_OTHERS | 4, /* a timer's: see timechan.c */
 };
 
 struct chan {
@@ -56,6 +58,10 @@ struct chan {
     size_t cap;
 } __attribute__((aligned(16))); /* the slots follow */
 
+/* Makes a channel of memory of the caller's, its cap slots behind it. One without slots may be part
+ * of a structure: it needs no memory of its own, and goes with that. */
+void chan_init(struct chan *c, size_t elem_size, size_t cap);
+
 /* Read by who holds the lock, without which nobody writes them: ordinary loads. */
 static inline size_t chan_count(const struct chan *c)
 {
@@ -65,6 +71,12 @@ static inline size_t chan_count(const struct chan *c)
 static inline bool chan_closed(const struct chan *c)
 {
     return *(const bool *)(const void *)&c->closed;
+}
+
+/* Without the lock. true: it is, and what its closer did before is visible. */
+static inline bool chan_seen_closed(const struct chan *c)
+{
+    return load_acquire(&c->closed); /* O70: pairs with the release in chan_close */
 }
 
 static inline struct chan_waiter *chan_first(const struct chan_queue *q)
@@ -223,6 +235,23 @@ static inline struct chan_waiter *chan_queue_take(struct chan_queue *q)
     return w;
 }
 
+/* Has q somebody who waits still, as far as one can see? Drops those who were served elsewhere. */
+static inline bool chan_somebody_waits(struct chan_queue *q)
+{
+    struct chan_waiter *w;
+    while ((w = chan_first(q)) != NULL) {
+        /* relaxed: it may change behind our back: see S3 of select.c. */
+        if (w->won == NULL || load_relaxed(w->won) == NULL)
+            return true;
+        chan_queue_pop(q, w);
+        w->queued = false;
+    }
+    return false;
+}
+
+/* All that wait still, taken out and linked behind *end; returns the new end. */
+struct chan_waiter **chan_take_all(struct chan_queue *q, struct chan_waiter **end);
+
 /* ---- A send, a receive ---- */
 
 enum chan_done {
@@ -290,12 +319,22 @@ static inline __attribute__((always_inline)) enum chan_done chan_recv_now(struct
         }
         return CHAN_DONE;
     }
+    int64_t fired;
+    if (c->kind == CHAN_TIMES && timechan_take(c, &fired)) {
+        unlock(arg);
+        chan_copy(elem, &fired, sizeof(fired));
+        return CHAN_DONE;
+    }
     if (!chan_closed(c))
         return CHAN_WOULD_WAIT;
     unlock(arg);
     return CHAN_CLOSED;
 }
 
+/* Makes all of a list of chan_take_all's ready, with ok false. Preemption is off. */
+void chan_send_away(struct chan_waiter *all);
+
 /* For who has found a channel closed. */
 void chan_zero(void *elem, size_t size);
 _Noreturn void chan_panic_closed(void);
+_Noreturn void chan_panic_waiters(void);

@@ -24,12 +24,17 @@
 /* Dead goroutines with stacks in the global list, at most, about. A page or more each. */
 #define GFREE_WARM 4096u
 
+/* Chunks of descriptors that nobody uses and that are kept for the next goroutines; 16 KiB each. */
+#define CHUNKS_SPARE 4u
+
 /* How long a goroutine runs while others wait, ns. Go: 10 ms. */
 #define SLICE_NS 10000000
 /* A preemption that met the hart between two goroutines is tried again after this, ns. */
 #define PREEMPT_RETRY_NS 20000
 /* And one that found no room for the registers on the goroutine's stack, ns. */
 #define PREEMPT_NO_ROOM_NS 1000000
+/* So far up from the registers' place it looks whether all of the stack is there, bytes. */
+#define PREEMPT_LOOK_UP ((size_t)64 << 10)
 
 /* sysmon's naps, ns: the first ROUNDS_AT_FIRST, and the longest. Go: 20 µs, 50, 10 ms. */
 #define NAP_NS          20000

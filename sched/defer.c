@@ -199,6 +199,16 @@ static void format_into(struct panicking *p, const char *fmt, ...)
     va_end(ap);
 }
 
+void panic_no_stack(void *arg)
+{
+    struct g *g = g_self();
+    struct panicking p = {0};
+    format_into(&p, "runtime error: out of memory: a stack cannot grow [pc=0x%lx]",
+                (unsigned long)arg);
+    panic_run(g, &p);
+    panic_die(&p, __builtin_frame_address(0), true);
+}
+
 void panic_from_fault(void *arg)
 {
     struct g *g = g_self();

@@ -22,3 +22,5 @@ void defer_run_all(struct g *g);
 /* A G that a fault has stopped panics: called by the trap as if by the faulting instruction, on the
  * G's own stack. arg: the faulting pc; wait_data and wait_reason hold address and kind. */
 void panic_from_fault(void *arg);
+/* As that, of one whose stack has grown by the last memory there was. */
+void panic_no_stack(void *arg);

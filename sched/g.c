@@ -1,20 +1,10 @@
 /*
- * g: the life of a goroutine: its descriptor, its stack, its thread-local block.
- *
- * Descriptors are carved from pages and never given back; a chunk list finds them all, for
- * tracebacks. Layout of one:
- *
- *      struct g              tp                thread-local block
- *     ┌────────────┬─────────▼┬───────────────────────────────┐
- *     │ …          │ context  │ (16 bytes on Arm) .tdata .tbss │
- *     └────────────┴──────────┴───────────────────────────────┘
- *
- * The thread-local block is as large as the program's _Thread_local variables; none: nothing. It
- * is written anew at each start.
+ * g: the life of a goroutine: its start, its stack, its end. Descriptors are chunk.c's.
  *
  * Dead Gs are kept, with their stacks, in their P's list, up to GFREE_MAX: the next spawn there
  * takes the last one that died, warm in the cache, and touches no lock. Beyond that, half of them
- * lose their stacks to the stack pool and go to the global list.
+ * go to the global list with their stacks while that holds few (warm), else they lose these to the
+ * stack pool and the descriptors go back to their chunks.
  *
  * A goroutine cannot bury itself: it is still on its stack. runtime_goexit leaves the stack by
  * arch_leave and g_bury runs on the scheduler's (trap 7).
@@ -25,8 +15,7 @@
 #include <errno.h>
 #include <pinion/go.h>
 #include <pinion/sync.h>
-#include <string.h>
-#include "kernel/page.h"
+#include "sched/chunk.h"
 #include "sched/defer.h"
 #include "sched/idle.h"
 #include "sched/libc.h"
@@ -35,81 +24,9 @@
 #include "sched/runq.h"
 #include "sched/wired.h"
 
-/* The link: the image of the thread-local block, and its sizes as absolute symbols. */
-extern char __tdata_start[], __tdata_size[], __tls_size[], __tls_align[];
-
-#define CHUNK_PAGES 4
-struct chunk {
-    struct chunk *next;
-    size_t n;
-    uintptr_t first; /* its first G */
-};
-
-static struct {
-    size_t tls_size; /* bytes of the block, 0: none */
-    size_t tls_at;   /* offset of the block from the thread pointer */
-    size_t stride;   /* from one G to the next */
-    size_t align;    /* of the thread pointer */
-    struct chunk *_Atomic chunks;
-    struct spin lock; /* carving */
-    struct g *spare;  /* carved, never used; lock */
-} gs;
-
-static size_t round_up(size_t n, size_t to)
-{
-    return (n + to - 1) / to * to;
-}
-
-void g_init(void)
-{
-    gs.tls_size = (size_t)__tls_size;
-    gs.align = (size_t)__tls_align > 64 ? (size_t)__tls_align : 64;
-    gs.tls_at = round_up(ARCH_TLS_OFFSET, (size_t)__tls_align > 0 ? (size_t)__tls_align : 1);
-    size_t block = gs.tls_size == 0 ? 0 : gs.tls_at + gs.tls_size;
-    gs.stride = round_up(sizeof(struct g) + block, gs.align);
-}
-
-static bool carve_locked(void)
-{
-    size_t pages = CHUNK_PAGES;
-    while (pages * PAGE_SIZE < sizeof(struct chunk) + gs.align + gs.stride)
-        pages *= 2;
-    struct chunk *c = page_alloc_run(pages);
-    if (c == NULL)
-        return false;
-    memset(c, 0, pages * PAGE_SIZE);
-    uintptr_t end = (uintptr_t)c + pages * PAGE_SIZE;
-    /* The thread pointer, not the struct before it, has the alignment. */
-    c->first = round_up((uintptr_t)(c + 1) + sizeof(struct g), gs.align) - sizeof(struct g);
-    for (uintptr_t at = c->first; at + gs.stride <= end; at += gs.stride, c->n++) {
-        struct g *g = (struct g *)at;
-        g->status = G_DEAD;
-        g->link = gs.spare;
-        gs.spare = g;
-    }
-    /* relaxed: under the lock. */
-    c->next = atomic_load_explicit(&gs.chunks, memory_order_relaxed);
-    /* order: release pairs with the acquire in g_each: the chunk is filled. */
-    atomic_store_explicit(&gs.chunks, c, memory_order_release);
-    return true;
-}
-
-/* A descriptor without a stack. Preemption off. */
-static struct g *g_new(void)
-{
-    spin_lock(&gs.lock);
-    struct g *g = NULL;
-    if (gs.spare != NULL || carve_locked()) {
-        g = gs.spare;
-        gs.spare = g->link;
-    }
-    spin_unlock(&gs.lock);
-    return g;
-}
-
 struct g *g_new_scheduler(struct m *m)
 {
-    struct g *g = g_new();
+    struct g *g = chunk_take();
     if (g == NULL)
         return NULL;
     g->m = m;
@@ -117,18 +34,6 @@ struct g *g_new_scheduler(struct m *m)
     g->preempt_off = 1;
     g->name = "scheduler";
     return g;
-}
-
-void g_each(void (*fn)(struct g *, void *), void *arg)
-{
-    /* order: acquire pairs with the release in carve_locked. */
-    struct chunk *c = atomic_load_explicit(&gs.chunks, memory_order_acquire);
-    for (; c != NULL; c = c->next)
-        for (size_t i = 0; i < c->n; i++) {
-            struct g *g = (struct g *)(c->first + i * gs.stride);
-            if (g->status != G_DEAD && g->id != 0)
-                fn(g, arg);
-        }
 }
 
 /* Ends first: what starts while we count may be counted, but none is missing. */
@@ -145,30 +50,6 @@ int64_t g_count(void)
 }
 
 /* ---- free lists ---- */
-
-/* A dead G from the global list, or a new one, with a stack of the default size. */
-static struct g *g_take_slow(void)
-{
-    struct g *g;
-    spin_lock(&sched.lock);
-    if ((g = sched.free) != NULL) {
-        sched.free = g->link;
-        sched.n_free--;
-    }
-    spin_unlock(&sched.lock);
-    if (g == NULL && (g = g_new()) == NULL)
-        return NULL;
-    return g;
-}
-
-static void g_give_global(struct g *g)
-{
-    spin_lock(&sched.lock);
-    g->link = sched.free;
-    sched.free = g;
-    sched.n_free++;
-    spin_unlock(&sched.lock);
-}
 
 static void drop_stack(struct g *g)
 {
@@ -191,14 +72,13 @@ static void refill(struct p *p)
     spin_unlock(&sched.lock);
 }
 
-/* Takes the stacks from a list of dead Gs, which go to the global list. */
-static void drop_all(struct g *g)
+/* Takes the stacks from a list of dead Gs and gives up the rest of them. */
+static void drop_all(struct g *list)
 {
-    for (struct g *rest; g != NULL; g = rest) {
-        rest = g->link;
+    for (struct g *g = list; g != NULL; g = g->link)
         drop_stack(g);
-        g_give_global(g);
-    }
+    if (list != NULL)
+        chunk_give(list);
 }
 
 /* A G with a stack for `size` bytes (0: default), or NULL. Preemption off. */
@@ -215,13 +95,15 @@ static struct g *g_take(struct p *p, size_t size)
             return g;
         }
     }
-    if ((g = g_take_slow()) == NULL)
+    if ((g = chunk_take()) == NULL)
         return NULL;
-    if (!stack_alloc(&g->stack, size == 0 ? STACK_DEFAULT : size)) {
-        g_give_global(g);
-        return NULL;
+    g->link = NULL;
+    if (stack_alloc(&g->stack, size == 0 ? STACK_DEFAULT : size)) {
+        g->pages = 1;
+        return g;
     }
-    return g;
+    chunk_give(g);
+    return NULL;
 }
 
 /* Half of p's dead Gs go to the global list, with their stacks while that holds few. */
@@ -256,11 +138,12 @@ void g_give_all(struct p *p)
     drop_all(rest);
 }
 
-/* On the scheduler stack. One without a stack is for the global list. */
+/* On the scheduler stack. */
 static inline void g_give(struct p *p, struct g *g)
 {
     if (__builtin_expect(g->stack.hi == 0, 0)) {
-        g_give_global(g);
+        g->link = NULL;
+        chunk_give(g);
         return;
     }
     g->link = p->free;
@@ -282,6 +165,7 @@ void g_trim(void)
     spin_unlock(&sched.lock);
     drop_all(mine);
     drop_all(warm);
+    chunk_trim();
     stack_trim();
 }
 
@@ -297,14 +181,6 @@ static int64_t next_id(struct p *p)
     return p->goid_next++;
 }
 
-static void tls_init(struct g *g)
-{
-    char *block = (char *)g_tp(g) + gs.tls_at;
-    size_t data = (size_t)__tdata_size;
-    memcpy(block, __tdata_start, data);
-    memset(block + data, 0, gs.tls_size - data);
-}
-
 /* Fills in g, dead until now, to run fn(arg). A dead G has no name, affinity, wg, defers or reent. */
 static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void *arg, uintptr_t pc)
 {
@@ -317,8 +193,8 @@ static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void 
     g->arch_flags = 0;
     g->flags = 0;
     g->preempt_wanted = 0;
-    if (__builtin_expect(gs.tls_size != 0, 0))
-        tls_init(g);
+    if (__builtin_expect(chunk_tls_size != 0, 0))
+        chunk_tls_init(g);
     arch_context_init(&g->ctx, g->stack.hi, fn, arg);
 }
 

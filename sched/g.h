@@ -7,15 +7,11 @@
 
 struct waitgroup;
 
-/* Boot: sizes of the thread-local block from the link. */
-void g_init(void);
 /* A scheduler's context: a G that is never queued. NULL: no memory. */
 struct g *g_new_scheduler(struct m *m);
 /* As go_with, called from pc; wg, if not NULL, is done when the goroutine has ended. */
 int64_t g_spawn(const struct go_attr *attr, struct waitgroup *wg, void (*fn)(void *), void *arg,
                 uintptr_t pc);
-/* Calls fn for every G that is not dead; nobody else may run. */
-void g_each(void (*fn)(struct g *, void *), void *arg);
 /* Live goroutines. */
 int64_t g_count(void);
 /* Empties p's list of dead Gs. The caller has p. */

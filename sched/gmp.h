@@ -10,7 +10,7 @@
  * States of a G, in Go's numbers, and who may change them:
  *
  *     from        to          by                       protected by
- *     G_IDLE      G_DEAD      g_new                    nobody else knows it
+ *     G_IDLE      G_DEAD      chunk_take               nobody else knows it
  *     G_DEAD      G_RUNNABLE  go_with                  taken from a free list, nobody else knows it
  *     G_RUNNABLE  G_RUNNING   sched_run, arch_yield    taken from a queue by one M alone (I1)
  *     G_RUNNING   G_RUNNABLE  runtime_gosched          itself, preempt_off > 0
@@ -96,6 +96,7 @@ struct g {
     struct _reent *reent; /* newlib's state, allocated when first asked for */
     int errno_value;      /* errno before there is a reent */
     uint8_t wait_reason;  /* enum wait_reason, while G_WAITING */
+    uint8_t pages;        /* so many of its stack's, from the top, are there (preempt.c) */
     uint16_t slices;      /* used up, modulo 65536, for statistics */
 
     /* Whoever has it in hand (I1); the free lists. */
@@ -158,15 +159,19 @@ enum {
 
 /*
  * States of a P, in Go's numbers. All changes are made under sched.lock, by whoever gets the P or
- * gives it up, but for the two of a blocking section, which are swaps (section.c):
+ * gives it up, but for the two of a hart that enters and leaves a blocking section (section.c):
  *
- *     P_IDLE     in sched.idle_p; its last M watches its timers
- *     P_RUNNING  m's
- *     P_SYSCALL  its goroutine is in a blocking section; whoever swaps the state away has it
- *     P_STOPPED  the stopper's (world.c)
- *     P_DEAD     beyond gomaxprocs
+ *     P_IDLE            in sched.idle_p; its last M watches its timers
+ *     P_RUNNING         m's
+ *     P_SYSCALL of a M  that M's goroutine is in a blocking section; whoever swaps the state away
+ *                       has it
+ *     P_STOPPED         the stopper's (world.c); of a M: to be put back into its section
+ *     P_DEAD            beyond gomaxprocs
  */
 enum p_status { P_IDLE, P_RUNNING, P_SYSCALL, P_STOPPED, P_DEAD };
+#define P_OF(m)        (((m)->id + 1) << 8) /* the M of a state, above its enum p_status */
+#define P_STATUS(word) ((enum p_status)((word)&0xff))
+#define P_M(word)      (sched.m[((word) >> 8) - 1])
 
 /* Struct p's tick counts in two. By TICK down to the schedule that looks at the global queue first:
  * TICKS(n) is n before it and with it, and below 0 for n = 1, so that a look at the sign tells. And
@@ -178,10 +183,15 @@ _Static_assert(GLOBAL_TICK + 1 < TICK, "schedules out of runnext do not overflow
 struct p {
     /* The owner's fast path. */
     _Atomic uint32_t attention;
-    int32_t tick;
-    uint32_t refills;   /* of tick: see p_switches */
+    uint32_t id; /* constant */
+    union {
+        struct {
+            int32_t tick;
+            uint32_t refills; /* of tick: see p_switches */
+        };
+        uint64_t schedule; /* both: another number for each schedule */
+    };
     uint64_t inherited; /* schedules that went on with the slice they found, but for tick's */
-    uint32_t id;        /* constant */
 
     /* The owner's. */
     struct g *pinned_head, *pinned_tail;
@@ -200,15 +210,13 @@ struct p {
     struct g *_Atomic pinbox;                             /* of pinned Gs: the owner alone takes */
     struct timers timers;
 
-    _Atomic uint32_t status; /* enum p_status */
+    _Atomic uint32_t status; /* enum p_status, and whose section it is */
 
     /* sched.lock. */
-    struct m *m;      /* who holds it */
+    struct m *m;      /* who holds it; in P_SYSCALL, whose section it is */
     struct m *last_m; /* who held it last, and watches its timers while both are idle */
 
-    /* The owner's, and of whoever takes it out of P_SYSCALL. */
-    struct m *section;      /* in P_SYSCALL: whose blocking section it is */
-    uint32_t sections;      /* how many there have been */
+    uint32_t sections;      /* the owner's: blocking sections that it has been left in */
     uint32_t seen_sections; /* sysmon's: when it last looked … */
     int64_t seen_at;        /* … and when that section was new to it */
 
@@ -230,10 +238,12 @@ struct m {
 
     /* Its own and its interrupt handlers': see preempt.c. */
     _Atomic uint32_t wanted; /* WANT_…: why what runs should leave the hart */
-    uint64_t wanted_at;      /* p_switches when it was wanted */
+    uint64_t wanted_at;      /* its P's schedule when it was wanted */
     uint64_t slice_mark;     /* p_turns when the slice began */
     int64_t slice_end;       /* ns */
     _Atomic bool slice_on;   /* the timer ends the slice; others look */
+    struct g *host;          /* in whose slice another was let run, or NULL, … */
+    uint64_t guest_at;       /* … and p_switches of that one's schedule */
 
     int64_t armed; /* when this hart's timer will fire; CLOCK_NEVER */
     uint64_t ipis_sent, idle_ns;
@@ -267,13 +277,12 @@ struct sched {
     struct g *global_head, *global_tail; /* lock */
     _Atomic uint32_t global_n;           /* lock to write, anyone reads */
 
-    uint32_t n_m, n_p; /* Ms; Ps in use (gomaxprocs) */
+    uint32_t n_m; /* Ms, and Ps that there are: constant */
+    uint32_t n_p; /* Ps in use (gomaxprocs); lock, world stopped to write; lock or a P to read */
     struct m *m[64];
     struct p *p[64];
-    struct g *free;          /* dead Gs without stacks; lock */
     struct g *warm;          /* dead Gs with stacks; lock */
     _Atomic uint32_t n_warm; /* lock to write */
-    uint32_t n_free;
     _Atomic int64_t goid;
     struct m *_Atomic halting; /* who ends the run: the others stop at their next interrupt */
     bool main_exited;          /* main called goexit */
@@ -285,6 +294,11 @@ struct sched {
     struct m *_Atomic sysmon;   /* the idle hart that has the duty (sysmon.c); lock to write */
 };
 extern struct sched sched;
+
+static inline uint64_t bit(uint32_t i)
+{
+    return UINT64_C(1) << i;
+}
 
 /* The number of the lowest bit of a set that is not empty. (Without bit-manipulation instructions the
  * compiler calls a function of 45 for it; de Bruijn's sequence has each six bits once.) */

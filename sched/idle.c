@@ -44,6 +44,7 @@
 #include "kernel/irq.h"
 #include "sched/fatal.h"
 #include "sched/freeze.h"
+#include "sched/pool.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/runq.h"
@@ -51,11 +52,6 @@
 #include "sched/sysmon.h"
 #include "sched/timer.h"
 #include "sched/world.h"
-
-static uint64_t bit(uint32_t i)
-{
-    return UINT64_C(1) << i;
-}
 
 /* ---- searching ---- */
 
@@ -227,13 +223,6 @@ static void give_up_p_locked(struct m *m)
     idle_give_locked(p);
 }
 
-/* m has p. Its timers, some of which may be due, are the next thing that the caller looks at. */
-static void adopt_p(struct m *m, struct p *p)
-{
-    m->p = p;
-    p->m = m;
-}
-
 /*
  * m wakes itself: takes itself and an idle P, its last one if possible, out of the idle sets.
  * false: no P is idle, or a waker was quicker and next_p is set or about to be.
@@ -249,7 +238,7 @@ static bool wake_self(struct m *m)
     spin_unlock(&sched.lock);
     if (p == NULL)
         return false;
-    adopt_p(m, p);
+    m->p = p;
     spin_start(m);
     return true;
 }
@@ -261,7 +250,7 @@ static bool work_in_sight(struct p *own)
     if (atomic_load_explicit(&sched.global_n, memory_order_relaxed) != 0 ||
         atomic_load_explicit(&own->pinbox, memory_order_relaxed) != NULL) /* relaxed: as above */
         return true;
-    for (uint32_t i = 0; i < sched.n_p; i++) {
+    for (uint32_t i = 0; i < sched.n_m; i++) { /* all Ps: n_p may be changing, we hold none */
         struct p *p = sched.p[i];
         /* order: acquire: the inbox before the ring, the way goroutines go (attend). */
         if (atomic_load_explicit(&p->inbox, memory_order_acquire) != NULL || !runq_empty(&p->runq))
@@ -270,7 +259,8 @@ static bool work_in_sight(struct p *own)
     return section_timer_due();
 }
 
-/* Everybody sleeps and nothing can wake anybody: says so and ends the run. */
+/* Everybody sleeps and nothing can wake anybody (a trim of pools wakes nobody who waits for the program):
+ * says so and ends the run. */
 void idle_check_deadlock(void)
 {
     uint64_t all = sched.n_m == 64 ? UINT64_MAX : bit(sched.n_m) - 1;
@@ -287,8 +277,7 @@ void idle_check_deadlock(void)
         stuck = runq_empty(&p->runq) && p->pinned_head == NULL &&
                 atomic_load_explicit(&p->inbox, memory_order_relaxed) == NULL &&  /* relaxed: */
                 atomic_load_explicit(&p->pinbox, memory_order_relaxed) == NULL && /* relaxed: */
-                atomic_load_explicit(&p->timers.first, memory_order_relaxed) ==
-                    CLOCK_NEVER; /* relaxed: */
+                timers_none_but(p, &pool_timer);
     }
     spin_unlock(&sched.lock);
     if (stuck)
@@ -331,7 +320,7 @@ static void sleep_until_woken(struct m *m)
             arch_irq_enable();
             m->ipis_received++; /* I5: it has come, or is on its way */
             m->spinning = true;
-            adopt_p(m, p);
+            m->p = p; /* p->m is m: who took it out of the idle set wrote that, under the lock */
             break;
         }
         /* relaxed: written by this hart's own handlers, which the mask keeps out now. */

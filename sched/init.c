@@ -12,6 +12,7 @@
 #include "kernel/clock.h"
 #include "kernel/page.h"
 #include "sched/atomic.h"
+#include "sched/chunk.h"
 #include "sched/g.h"
 #include "sched/idle.h"
 #include "sched/proc.h"
@@ -68,7 +69,7 @@ static struct p *make_p(unsigned i)
 
 int sched_init(unsigned n, const uint64_t hwid[], uintptr_t root)
 {
-    g_init();
+    chunk_init();
     for (unsigned i = 0; i < n; i++) {
         made[i] = make_m(i, hwid[i], root);
         sched.p[i] = make_p(i);

@@ -25,14 +25,38 @@
  *
  * Places are made at the first put, for all harts, and live for ever: a trim finds them by a list
  * from which nothing is taken out, whatever becomes of the pool.
+ *
+ * When trims come. Go's come with its collector. Here a timer starts a goroutine for each, since drop
+ * is the program's own code and may block. A tick every two minutes for ever would be simple, but a
+ * machine that is idle should stay asleep: the timer is set only while there is something to trim.
+ * put and get should not have to say so each time; they need not, for a trim leaves each place
+ * *asleep*: last holds the address of the pool's own places, which is nobody's object. put finds last
+ * taken, get finds that what it got is no object, and both go the slow way, which sets the timer. From
+ * then on last is as it always was, until the next trim: the price is one slow call a hart and trim.
+ *
+ *   P1  A place where an object can be is awake, or a victim is in it. (Objects come in by way of
+ *       last, which wakes it, or by shared, to which nobody pushes before last is awake.)
+ *   P2  If any place of a pool with a drop is awake, or has a victim, then the timer is set, or its
+ *       goroutine has yet to begin, or somebody is on the slow way and about to set it. (O75)
+ *   P3  `watched` is 1 from before the timer is set until its goroutine begins. Who swaps it from 0
+ *       sets the timer, so it is never in two heaps.
+ *
+ * Without memory for the timer the trim is held at once, and the next after it, until there is nothing
+ * left to wait for. So what is put then goes to drop: memory is short.
+ *
+ * The timer lies in a P's heap like any other, so it moves with the P's timers, wakes an idle hart,
+ * and waits when there is no memory for its goroutine. It wakes nobody of the program: idle.c does
+ * not count it when it looks for a deadlock. sysmon, whose duty it is by its name, would not do: here
+ * that is a spare hart's and ends when no section is left.
  */
 #include "sched/pool.h"
 #include <pinion/sync.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include "kernel/clock.h"
 #include "sched/atomic.h"
-#include "sched/gmp.h"
+#include "sched/g.h"
 #include "sched/proc.h"
 
 #define SHELF_FIRST 8u /* objects */
@@ -43,20 +67,25 @@ struct shelf {
     uint32_t oldest, n, cap;
 };
 
-struct place {
-    void *_Atomic last; /* anyone, by exchange and swap */
+struct pool_place_ {
+    void *_Atomic last; /* anyone, by exchange and swap; the pool's first place: it is asleep */
     struct spin lock;   /* the rest */
     struct shelf shared, victims;
     void *last_victim;
 } __attribute__((aligned(64)));
 
-struct pool_block_ {
-    struct pool_block_ *next; /* constant once it is in the list */
+/* In front of a pool's places; the pool points behind it, to save who looks for his an addition. */
+struct head {
+    struct head *next; /* constant once it is in the list */
     void (*drop)(void *);
-    struct place place[];
-};
+} __attribute__((aligned(64)));
 
-static struct pool_block_ *_Atomic blocks;
+static struct head *_Atomic heads;
+
+static struct pool_place_ *places_of(struct head *h)
+{
+    return (struct pool_place_ *)(h + 1);
+}
 
 /* ---- shelves, their place locked ---- */
 
@@ -91,13 +120,13 @@ static void **shelf_move(struct shelf *s, void **slot, uint32_t cap)
     return old;
 }
 
-static void place_lock(struct place *at)
+static void place_lock(struct pool_place_ *at)
 {
     preempt_off();
     spin_lock(&at->lock);
 }
 
-static void place_unlock(struct place *at)
+static void place_unlock(struct pool_place_ *at)
 {
     spin_unlock(&at->lock);
     preempt_on();
@@ -106,36 +135,104 @@ static void place_unlock(struct place *at)
 /* ---- places ---- */
 
 /* Everything a goroutine does here is right in any place: mine is only the nearest. */
-static inline struct place *my_place(struct pool_block_ *b)
+static inline struct pool_place_ *my_place(struct pool_place_ *first)
 {
-    return &b->place[g_self()->m->id];
+    return &first[g_self()->m->id];
 }
 
-static struct pool_block_ *block_new(pool *p)
+static struct head *head_new(void (*drop)(void *))
 {
-    size_t size = sizeof(struct pool_block_) + sched.n_m * sizeof(struct place);
-    struct pool_block_ *b = memalign(_Alignof(struct pool_block_), size), *other = NULL;
-    if (b == NULL)
+    size_t size = sizeof(struct head) + sched.n_m * sizeof(struct pool_place_);
+    struct head *h = memalign(_Alignof(struct head), size);
+    if (h == NULL)
         return NULL;
-    memset(b, 0, size);
-    b->drop = p->drop;
-    /* order: acq_rel: b is filled; or another was quicker, and we read what it filled. */
-    if (!cas_acq_rel(&p->block_, &other, b)) {
-        free(b);
+    memset(h, 0, size);
+    h->drop = drop;
+    struct pool_place_ *first = places_of(h);
+    for (uint32_t i = 0; drop != NULL && i < sched.n_m; i++)
+        store_relaxed(&first[i].last, first); /* relaxed: nobody else knows it */
+    return h;
+}
+
+static struct pool_place_ *places_new(pool *p)
+{
+    struct head *h = head_new(p->drop);
+    struct pool_place_ *other = NULL;
+    if (h == NULL)
+        return NULL;
+    /* order: acq_rel: h is filled; or another was quicker, and we read what it filled. */
+    if (!cas_acq_rel(&p->places_, &other, places_of(h))) {
+        free(h);
         return other;
     }
     /* relaxed: the swap decides. */
-    b->next = atomic_load_explicit(&blocks, memory_order_relaxed);
-    /* order: release pairs with the acquire in pool_trim. relaxed: again. */
-    while (!cas_release(&blocks, &b->next, b))
+    h->next = load_relaxed(&heads);
+    /* order: release pairs with the acquire in trim_all. relaxed: again. */
+    while (!cas_release(&heads, &h->next, h))
         continue;
-    return b;
+    return places_of(h);
+}
+
+/* ---- the timer ---- */
+
+int64_t pool_trim_ns = POOL_TRIM_NS;
+
+static _Atomic uint32_t watched; /* 1: see P3 */
+
+static void trim_when_due(void *unused)
+{
+    (void)unused;
+    /* O75: release: the timer is out of the heap for who swaps this; and before trim_place's. */
+    store_release(&watched, 0);
+    pool_trim();
+}
+
+/* On a scheduler stack, the heap locked. */
+static bool begin_trim(struct timer_node *t)
+{
+    static const struct go_attr attr = {.name = "pool trim"};
+    (void)t;
+    return g_spawn(&attr, NULL, trim_when_due, NULL, 0) > 0;
+}
+
+struct timer_node pool_timer = {.begin = begin_trim};
+
+/* false: no memory. */
+static bool set_timer(void)
+{
+    uint32_t no = 0;
+    /* O75: relaxed: ordered by the swap of last, or by nothing if there is none to wake. acquire
+     * pairs with the release in trim_when_due. */
+    if (load_relaxed(&watched) || !atomic_compare_exchange_strong_explicit(
+                                      &watched, &no, 1, memory_order_acquire, memory_order_relaxed))
+        return true;
+    preempt_off();
+    bool queued = timer_add(&pool_timer, timer_deadline(clock_ns(), pool_trim_ns));
+    preempt_on();
+    if (!queued)
+        store_release(&watched, 0); /* order: release, as in trim_when_due */
+    return queued;
+}
+
+/* Somebody has been at a pool, and perhaps the first since the last trim. */
+static void watch(void)
+{
+    if (!set_timer())
+        pool_trim();
 }
 
 /* ---- put ---- */
 
-/* Pushes x on shared; grows that outside of the lock, for it may take time. false: no memory. */
-static bool push(struct place *at, void *x)
+/* Puts x into at, of the places that begin with first, if it sleeps. at is locked. */
+static bool wake(struct pool_place_ *at, struct pool_place_ *first, void *x)
+{
+    void *asleep = first;
+    /* O75: acquire: watched is as the trim left it. O21: release. */
+    return cas_acq_rel(&at->last, &asleep, x);
+}
+
+/* Into last or shared; grows that outside of the lock, for it may take time. false: no memory. */
+static bool push(struct pool_place_ *at, struct pool_place_ *first, void *x)
 {
     void **slot = NULL;
     uint32_t cap = 0;
@@ -143,7 +240,7 @@ static bool push(struct place *at, void *x)
         place_lock(at);
         if (slot != NULL && at->shared.cap < cap)
             slot = shelf_move(&at->shared, slot, cap);
-        bool done = shelf_push(&at->shared, x);
+        bool done = wake(at, first, x) || shelf_push(&at->shared, x);
         cap = at->shared.cap == 0 ? SHELF_FIRST : 2 * at->shared.cap;
         place_unlock(at);
         free(slot);
@@ -155,52 +252,60 @@ static bool push(struct place *at, void *x)
     }
 }
 
-static __attribute__((noinline)) void put_slow(pool *p, struct pool_block_ *b, void *x)
+static __attribute__((noinline)) void put_slow(pool *p, struct pool_place_ *first, void *x)
 {
     if (x == NULL)
         return;
-    if (b == NULL)
-        b = block_new(p);
-    if ((b == NULL || !push(my_place(b), x)) && p->drop != NULL)
+    if (first == NULL)
+        first = places_new(p);
+    bool kept = first != NULL && push(my_place(first), first, x);
+    if (p->drop == NULL)
+        return;
+    if (kept)
+        watch();
+    else
         p->drop(x);
 }
 
 HOT void pool_put(pool *p, void *x)
 {
     void *none = NULL;
-    /* order: acquire pairs with the swap in block_new. */
-    struct pool_block_ *b = load_acquire(&p->block_);
+    /* order: acquire pairs with the swap in places_new. */
+    struct pool_place_ *first = load_acquire(&p->places_);
     /* order: release pairs with the acquire of last: what was done to x goes with it. */
-    if (__builtin_expect(b == NULL || !cas_release(&my_place(b)->last, &none, x), 0))
-        put_slow(p, b, x);
+    if (__builtin_expect(first == NULL || !cas_release(&my_place(first)->last, &none, x), 0))
+        put_slow(p, first, x);
 }
 
 /* ---- get ---- */
 
-static void *steal(struct pool_block_ *b)
+static void *newest(struct pool_place_ *at)
 {
-    uint32_t mine = g_self()->m->id;
-    void *x = NULL;
-    for (uint32_t i = 1; i < sched.n_m && x == NULL; i++) {
-        struct place *at = &b->place[(mine + i) % sched.n_m];
-        place_lock(at);
-        x = shelf_oldest(&at->shared);
-        place_unlock(at);
-    }
-    return x;
+    return shelf_newest(&at->shared);
 }
 
-static void *take_victim(struct pool_block_ *b)
+static void *oldest(struct pool_place_ *at)
+{
+    return shelf_oldest(&at->shared);
+}
+
+static void *victim(struct pool_place_ *at)
+{
+    void *x = at->last_victim;
+    at->last_victim = NULL;
+    return x != NULL ? x : shelf_newest(&at->victims);
+}
+
+/* What take finds in the places from the from-th to before the to-th, our own being the 0th. */
+static void *look(struct pool_place_ *first, uint32_t from, uint32_t to,
+                  void *(*take)(struct pool_place_ *))
 {
     uint32_t mine = g_self()->m->id;
     void *x = NULL;
-    for (uint32_t i = 0; i < sched.n_m && x == NULL; i++) {
-        struct place *at = &b->place[(mine + i) % sched.n_m];
+    for (uint32_t i = from; i < to && x == NULL; i++) {
+        struct pool_place_ *at = &first[(mine + i) % sched.n_m];
         place_lock(at);
-        x = at->last_victim;
-        at->last_victim = NULL;
-        if (x == NULL)
-            x = shelf_newest(&at->victims);
+        x = take(at);
         place_unlock(at);
     }
     return x;
@@ -219,59 +324,75 @@ static void *make(pool *p)
     return x;
 }
 
-static __attribute__((noinline)) void *get_slow(pool *p, struct pool_block_ *b)
+static __attribute__((noinline)) void *get_slow(pool *p, struct pool_place_ *first)
 {
     void *x = NULL;
-    if (b != NULL) {
-        struct place *at = my_place(b);
-        place_lock(at);
-        x = shelf_newest(&at->shared);
-        place_unlock(at);
+    if (first != NULL) {
+        x = look(first, 0, 1, newest);
         if (x == NULL)
-            x = steal(b);
+            x = look(first, 1, sched.n_m, oldest);
         if (x == NULL)
-            x = take_victim(b);
+            x = look(first, 0, sched.n_m, victim);
+        if (p->drop != NULL)
+            watch();
     }
     return x != NULL ? x : make(p);
 }
 
 HOT void *pool_get(pool *p)
 {
-    /* order: acquire pairs with the swap in block_new. */
-    struct pool_block_ *b = load_acquire(&p->block_);
-    if (__builtin_expect(b != NULL, 1)) {
-        /* order: acquire pairs with the release in pool_put. */
-        void *x = atomic_exchange_explicit(&my_place(b)->last, NULL, memory_order_acquire);
-        if (__builtin_expect(x != NULL, 1))
+    /* order: acquire pairs with the swap in places_new. */
+    struct pool_place_ *first = load_acquire(&p->places_);
+    if (__builtin_expect(first != NULL, 1)) {
+        /* order: acquire pairs with the release in pool_put. O75: and with the trim's. */
+        void *x = atomic_exchange_explicit(&my_place(first)->last, NULL, memory_order_acquire);
+        if (__builtin_expect(x != NULL && x != first, 1))
             return x;
     }
-    return get_slow(p, b);
+    return get_slow(p, first);
 }
 
 /* ---- trimming ---- */
 
-static void trim_place(struct place *at, void (*drop)(void *))
+/* true: there are victims. */
+static bool trim_place(struct pool_place_ *at, struct pool_place_ *first, void (*drop)(void *))
 {
     place_lock(at);
     struct shelf old = at->victims;
     void *old_last = at->last_victim;
     at->victims = at->shared;
     at->shared = (struct shelf){NULL, 0, 0, 0};
-    /* order: acquire pairs with the release in pool_put. */
-    at->last_victim = atomic_exchange_explicit(&at->last, NULL, memory_order_acquire);
+    /* O21: acquire. O75: release: who wakes the place sees that nobody watches, if nobody does. */
+    void *last = atomic_exchange_explicit(&at->last, first, memory_order_acq_rel);
+    at->last_victim = last != first ? last : NULL;
+    bool victims = at->last_victim != NULL || at->victims.n > 0;
+    void **unused = NULL;
+    if (at->victims.n == 0) {
+        unused = at->victims.slot;
+        at->victims = at->shared;
+    }
     place_unlock(at);
     if (old_last != NULL)
         drop(old_last);
     for (void *x; (x = shelf_oldest(&old)) != NULL;)
         drop(x);
     free(old.slot);
+    free(unused);
+    return victims;
+}
+
+static bool trim_all(void)
+{
+    bool victims = false;
+    /* order: acquire pairs with the release in places_new. */
+    for (struct head *h = load_acquire(&heads); h != NULL; h = h->next)
+        for (uint32_t i = 0; i < sched.n_m && h->drop != NULL; i++)
+            victims |= trim_place(&places_of(h)[i], places_of(h), h->drop);
+    return victims;
 }
 
 void pool_trim(void)
 {
-    /* order: acquire pairs with the release in block_new. */
-    struct pool_block_ *b = load_acquire(&blocks);
-    for (; b != NULL; b = b->next)
-        for (uint32_t i = 0; i < sched.n_m && b->drop != NULL; i++)
-            trim_place(&b->place[i], b->drop);
+    while (trim_all() && !set_timer())
+        continue;
 }

@@ -24,8 +24,8 @@
  * fence, looks at slice_on. One of them sees the other.
  *
  * Taking off. An interrupt has stopped the goroutine somewhere. If its own preempt_off is 0 and the
- * hart is not between two goroutines, all its registers are copied to its stack and the handler
- * leaves for the scheduler's, where the goroutine is queued like any that left by itself: by then
+ * hart is not between two goroutines, all its registers go to its stack and the handler leaves for
+ * the scheduler's, where the goroutine is queued like any that left by itself: by then
  * nothing of it is on this hart any more (trap 5). If preempt_off is above 0, it runs with something
  * in hand that must not wait: a word in the G asks it to leave by itself as soon as preempt_on finds
  * the count at 0. That word may be stale when it is found: the goroutine may have parked
@@ -34,10 +34,19 @@
  * wants attention, the hart is interrupted again a little later. The same between two
  * (arch_in_switch, or a yield on its way there).
  *
+ * The registers' place on the stack must be there, since a handler may not fault. To look it up in
+ * the page tables each time would cost a tenth of a preemption; so g->pages remembers:
+ *
+ * S2  The topmost g->pages pages of g's stack are mapped. It stays true: a live stack only grows
+ *     (stack.c, I1), and who gives g another one starts with its top page.
+ *
  * Why it is taken off decides where it goes. Its slice is over: to the global queue, behind
  * everyone, and who was to run next loses that place too. A timer or an arrival wants the
  * scheduler to look: what that look brings to light runs first, and the goroutine next, within the
- * same slice; so a timer is not late, and a fast ticker takes only its own time from the slice.
+ * same slice; so a timer is not late, and a fast ticker takes only its own time from the slice. If the
+ * slice ends while such a guest runs, it is the host who has had his time and goes behind everyone; the
+ * guest runs on in a slice of its own. A ticker whose ticks meet the ends of slices would otherwise
+ * cost its receiver a round of all who wait.
  */
 #include "sched/preempt.h"
 #include "kernel/clock.h"
@@ -60,9 +69,9 @@ static uint64_t p_turns(const struct p *p)
 }
 
 /* What was wanted while another schedule's goroutine ran is wanted no more. */
-static void want(struct m *m, uint32_t why)
+static void want(struct m *m, struct p *p, uint32_t why)
 {
-    uint64_t at = p_switches(m->p);
+    uint64_t at = p->schedule;
     /* relaxed, both: our own word, and this is a handler: nothing comes between. */
     uint32_t was = m->wanted_at == at ? load_relaxed(&m->wanted) : 0;
     m->wanted_at = at;
@@ -123,9 +132,8 @@ void slice_check(struct m *m)
         start(m);
 }
 
-static void slice_over(struct m *m, int64_t now)
+static void slice_over(struct m *m, struct p *p, int64_t now)
 {
-    struct p *p = m->p;
     if (!somebody_waits(p)) {
         /* relaxed: the fence orders it. */
         atomic_store_explicit(&m->slice_on, false, memory_order_relaxed);
@@ -137,7 +145,7 @@ static void slice_over(struct m *m, int64_t now)
     }
     uint64_t turns = p_turns(p);
     if (turns == m->slice_mark)
-        want(m, WANT_END);
+        want(m, p, WANT_END);
     slice_begin(m, turns, now);
 }
 
@@ -165,15 +173,6 @@ static bool attention_pending(const struct p *p)
 
 /* ---- interrupts ---- */
 
-int64_t preempt_deadline(struct m *m, struct p *p)
-{
-    /* relaxed: T1 of timer.c; slice_on is our own. */
-    int64_t first = load_relaxed(&p->timers.first);
-    if (m->p == NULL || !load_relaxed(&m->slice_on)) /* relaxed: as above */
-        return first;
-    return first < m->slice_end ? first : m->slice_end;
-}
-
 void preempt_on_timer(struct m *m, int64_t now)
 {
     struct p *p = m->p;
@@ -181,9 +180,9 @@ void preempt_on_timer(struct m *m, int64_t now)
     if (load_relaxed(&p->timers.first) <= now)
         atomic_fetch_or_explicit(&p->attention, ATTN_TIMER, memory_order_relaxed);
     if (attention_pending(p))
-        want(m, WANT_LOOK);
+        want(m, p, WANT_LOOK);
     if (load_relaxed(&m->slice_on) && now >= m->slice_end) /* relaxed: our own */
-        slice_over(m, now);
+        slice_over(m, p, now);
 }
 
 void preempt_on_ipi(struct m *m)
@@ -198,7 +197,7 @@ void preempt_on_ipi(struct m *m)
         return;
     }
     if (attention_pending(p))
-        want(m, WANT_LOOK);
+        want(m, p, WANT_LOOK);
     if (!load_relaxed(&m->slice_on) && somebody_waits(p)) { /* relaxed: our own */
         slice_begin(m, p_turns(p), clock_ns());
         /* relaxed: as in slice_start. */
@@ -216,82 +215,140 @@ static void try_again(struct m *m, int64_t after)
     }
 }
 
-/* Is there room for the frame on g's stack? Maps it if need be: this is a handler, where a fault is
- * fatal. So is one on a page that another hart has mapped and this one remembers as unmapped. */
-static bool make_room(const struct g *g, const struct arch_frame *f)
+/* All of the frame lies on pages of g's stack that are known to be there (struct g's pages). */
+static inline bool has_room(const struct g *g, uintptr_t sp)
 {
-    uintptr_t sp = arch_frame_sp(f), low = sp - ARCH_FRAME_ROOM;
-    if (sp > g->stack.hi || low < g->stack.lo || low > sp)
+    return g->stack.hi - sp <= ((size_t)g->pages << 12) - ARCH_FRAME_ROOM;
+}
+
+/* Is there room for the frame on g's stack? Maps it if need be: this is a handler, where a fault is
+ * fatal. And notes what it has seen: the pages from there up to those known, if there are few. */
+static __attribute__((noinline)) bool make_room(struct g *g, uintptr_t sp)
+{
+    uintptr_t hi = g->stack.hi, low = sp - ARCH_FRAME_ROOM, page = low & ~(uintptr_t)4095;
+    uintptr_t at = page, known = hi - ((uintptr_t)g->pages << 12);
+    if (sp > hi || low < g->stack.lo || low > sp)
         return false;
-    for (uintptr_t at = low & ~(uintptr_t)4095; at < sp; at += 4096)
+    for (; at < sp; at += 4096)
         if (!vm_page_there(at) && stack_fault(at < low ? low : at, sp) != STACK_GREW)
             return false;
-    arch_tlb_fence(low);
+    while (at < known && at - page < PREEMPT_LOOK_UP && vm_page_there(at))
+        at += 4096;
+    if (at >= known && page < known && (hi - page) >> 12 <= UINT8_MAX)
+        g->pages = (uint8_t)((hi - page) >> 12);
     return true;
 }
 
 static void preempt_commit(void *arg, struct arch_hart *hart);
 
-void preempt_on_trap_exit(struct m *m, struct arch_frame *f)
+static inline arch_leaver *leave(struct g *g, uintptr_t sp)
 {
-    struct g *g = g_of(arch_frame_tp(f));
-    /* relaxed: written on this hart only. */
-    if (__builtin_expect(m->p == NULL, 0)) {
-        if (m->section != NULL && g != m->g0)
-            section_interrupted(m);
-        return;
-    }
-    if (__builtin_expect(load_relaxed(&m->wanted) == 0, 1)) /* relaxed: as above */
-        return;
-    if (g == m->g0 || g->status != G_RUNNING || arch_in_switch(arch_frame_pc(f))) {
-        if (attention_pending(m->p))
-            try_again(m, PREEMPT_RETRY_NS);
-        return;
-    }
-    if (m->wanted_at != p_switches(m->p))
-        return;
-    if (g->preempt_off > 0) { /* before make_room: g may hold a lock that it takes */
-        g->preempt_wanted = 1;
-        return;
-    }
-    if (!make_room(g, f)) {
-        try_again(m, PREEMPT_NO_ROOM_NS);
-        return;
-    }
-    arch_frame_park(f);
+    /* A page that another hart has mapped: this one may remember it as unmapped. */
+    arch_tlb_fence(sp - ARCH_FRAME_ROOM);
     g->status = G_RUNNABLE;
     g->preempt_off = 1;
-    arch_trap_leave(g, &m->hart, preempt_commit);
+    return preempt_commit;
+}
+
+/* Something is wanted, but not from g, or not here. The scheduler is about to look, perhaps. */
+static __attribute__((noinline)) arch_leaver *put_off(struct m *m)
+{
+    if (attention_pending(m->p))
+        try_again(m, PREEMPT_RETRY_NS);
+    return NULL;
+}
+
+static __attribute__((noinline)) arch_leaver *make_room_and_leave(struct m *m, struct g *g,
+                                                                  uintptr_t sp)
+{
+    if (make_room(g, sp))
+        return leave(g, sp);
+    try_again(m, PREEMPT_NO_ROOM_NS);
+    return NULL;
+}
+
+HOT static __attribute__((noinline)) arch_leaver *take_off(struct m *m, struct g *g,
+                                                           struct arch_frame *f)
+{
+    uintptr_t sp = arch_frame_sp(f);
+    if (g == m->g0 || g->status != G_RUNNING || arch_in_switch(arch_frame_pc(f)))
+        return put_off(m);
+    if (m->wanted_at != m->p->schedule)
+        return NULL;
+    if (g->preempt_off > 0) { /* before make_room: g may hold a lock that it takes */
+        g->preempt_wanted = 1;
+        return NULL;
+    }
+    return has_room(g, sp) ? leave(g, sp) : make_room_and_leave(m, g, sp);
+}
+
+static __attribute__((noinline)) arch_leaver *exit_without_p(struct m *m, struct g *g)
+{
+    if (m->section != NULL && g != m->g0)
+        section_interrupted(m);
+    return NULL;
+}
+
+HOT arch_leaver *preempt_on_trap_exit(struct m *m, struct arch_frame *f)
+{
+    struct g *g = g_of(arch_frame_tp(f));
+    if (__builtin_expect(m->p == NULL, 0))
+        return exit_without_p(m, g);
+    /* relaxed: written on this hart only. */
+    return load_relaxed(&m->wanted) != 0 ? take_off(m, g, f) : NULL;
 }
 
 /* ---- on the scheduler stack ---- */
 
-/* g's slice is over: behind everyone, and no one jumps the queue in its name. */
-static void end_slice(struct m *m, struct g *g)
+/* g has had its slice: behind everyone. */
+static inline __attribute__((always_inline)) void send_behind(struct m *m, struct g *g)
 {
     struct p *p = m->p;
     p->count.preemptions++;
     g->slices++;
-    struct g *next = runq_take_next(&p->runq);
-    if (next != NULL)
-        runq_put_tail(p, next);
     if (g->flags & GF_APART)
         sched_put_tail(p, g);
     else
         global_put_batch(g, g, 1);
-    /* The turn that is about to begin. Its slice was begun by slice_over, and the timer is set. */
-    m->slice_mark = p_turns(p) + 1;
-    /* S1: the timer may have come while g and next were in hand, and seen nobody.
-     * relaxed: our own. */
+    /* S1: the timer may have come while it was in hand, and seen nobody. relaxed: our own. */
     if (__builtin_expect(!load_relaxed(&m->slice_on), 0))
         slice_check(m);
     wake_idle();
 }
 
+/* g's slice is over, and no one jumps the queue in its name. */
+static void end_slice(struct m *m, struct g *g)
+{
+    struct p *p = m->p;
+    struct g *next = runq_take_next(&p->runq);
+    if (next != NULL)
+        runq_put_tail(p, next);
+    /* The turn that is about to begin. Its slice was begun by slice_over, and the timer is set. */
+    m->slice_mark++;
+    send_behind(m, g);
+}
+
+/* The slice is over in which m->host was to go on when its guest, who runs, has parked. (If it is not
+ * the next any more it has lost its place already.) The one that slice_over has begun is the guest's. */
+static __attribute__((noinline)) void end_hosts_slice(struct m *m)
+{
+    struct p *p = m->p;
+    struct g *host = m->host, *next = runq_take_next(&p->runq);
+    if (next == host)
+        send_behind(m, host);
+    else if (next != NULL)
+        runq_put_next(p, next);
+}
+
+static bool guest_runs(const struct m *m)
+{
+    return m->host != NULL && m->guest_at == p_switches(m->p);
+}
+
 void preempt_soon(struct m *m)
 {
     uintptr_t was = arch_irq_save(); /* the handler writes these too */
-    want(m, WANT_LOOK);
+    want(m, m->p, WANT_LOOK);
     g_self()->preempt_wanted = 1;
     arch_irq_restore(was);
 }
@@ -299,11 +356,14 @@ void preempt_soon(struct m *m)
 static void preempt_commit(void *arg, struct arch_hart *hart)
 {
     struct m *m = (struct m *)hart;
-    struct g *g = arg;
+    struct g *g = g_of((uintptr_t)arg);
     /* relaxed: this hart's alone; in one, so that an interrupt's word is never half lost. */
     uint32_t why = atomic_exchange_explicit(&m->wanted, 0, memory_order_relaxed);
     g->preempt_wanted = 0;
-    if (why & WANT_END) {
+    if ((why & WANT_END) != 0 && guest_runs(m)) {
+        end_hosts_slice(m);
+        sched_look(m, g);
+    } else if (why & WANT_END) {
         end_slice(m, g);
         sched_next(m);
     } else {
@@ -317,13 +377,13 @@ void preempt_honour(void)
     g->preempt_wanted = 0;
     struct m *m = preempt_off();
     /* relaxed: this hart's alone. */
-    if (load_relaxed(&m->wanted) == 0 || m->wanted_at != p_switches(m->p)) {
+    if (load_relaxed(&m->wanted) == 0 || m->wanted_at != m->p->schedule) {
         preempt_on(); /* stale: it was meant for an earlier stay on a hart */
         return;
     }
     g->status = G_RUNNABLE;
     slice_begin(m, m->slice_mark, clock_ns()); /* it is late: who comes next gets a whole one */
-    arch_park(g, &m->hart, preempt_commit);
+    arch_park((void *)g_tp(g), &m->hart, preempt_commit);
 }
 
 bool preempt_honour_true(void)

@@ -2,6 +2,7 @@
  * preempt: taking a goroutine off its hart at any instruction. See preempt.c.
  */
 #pragma once
+#include "sched/atomic.h"
 #include "sched/gmp.h"
 #include "sched/proc.h"
 
@@ -28,12 +29,19 @@ void slice_stop(struct m *m);
 void slice_notify(void);
 
 /* The earliest time for which m's comparator must be set, p's timers included. */
-int64_t preempt_deadline(struct m *m, struct p *p);
+static inline int64_t preempt_deadline(struct m *m, struct p *p)
+{
+    /* relaxed: T1 of timer.c; slice_on is our own. */
+    int64_t first = load_relaxed(&p->timers.first);
+    if (m->p == NULL || !load_relaxed(&m->slice_on)) /* relaxed: as above */
+        return first;
+    return first < m->slice_end ? first : m->slice_end;
+}
 /* From m's timer interrupt: the slice may be over, timers may be due. */
 void preempt_on_timer(struct m *m, int64_t now);
 /* From m's IPI. */
 void preempt_on_ipi(struct m *m);
 /* What runs on m is to let the scheduler look as soon as it turns preemption on; its own call. */
 void preempt_soon(struct m *m);
-/* Last in every interrupt: takes the interrupted goroutine off if that is wanted. May not return. */
-void preempt_on_trap_exit(struct m *m, struct arch_frame *f);
+/* Last in every interrupt: takes the interrupted goroutine off if that is wanted (arch/arch.h). */
+arch_leaver *preempt_on_trap_exit(struct m *m, struct arch_frame *f);

@@ -42,25 +42,46 @@ struct sched sched;
 
 /* ---- the global queue ---- */
 
-bool global_put_locked(struct g *first, struct g *last, uint32_t n)
+/* All that write global_n hold the lock. relaxed: readers without it only decide whether to take it. */
+static inline bool put_locked(struct g *first, struct g *last, uint32_t n)
 {
+    uint32_t was = load_relaxed(&sched.global_n); /* relaxed: as above */
     last->link = NULL;
     if (sched.global_tail != NULL)
         sched.global_tail->link = first;
     else
         sched.global_head = first;
     sched.global_tail = last;
-    /* relaxed: under the lock; readers without it only decide whether to take it. */
-    return atomic_fetch_add_explicit(&sched.global_n, n, memory_order_relaxed) == 0;
+    store_relaxed(&sched.global_n, was + n); /* relaxed: as above */
+    return was == 0;
 }
 
-void global_put_batch(struct g *first, struct g *last, uint32_t n)
+bool global_put_locked(struct g *first, struct g *last, uint32_t n)
 {
-    spin_lock(&sched.lock);
-    bool first_come = global_put_locked(first, last, n);
+    return put_locked(first, last, n);
+}
+
+static inline void put_and_unlock(struct g *first, struct g *last, uint32_t n)
+{
+    bool first_come = put_locked(first, last, n);
     spin_unlock(&sched.lock);
     if (first_come)
         slice_notify();
+}
+
+/* Somebody else is at the queue. */
+static __attribute__((noinline)) void wait_and_put(struct g *first, struct g *last, uint32_t n)
+{
+    spin_lock(&sched.lock);
+    put_and_unlock(first, last, n);
+}
+
+HOT void global_put_batch(struct g *first, struct g *last, uint32_t n)
+{
+    if (__builtin_expect(!spin_try_lock(&sched.lock), 0))
+        wait_and_put(first, last, n);
+    else
+        put_and_unlock(first, last, n);
 }
 
 static struct g *global_pop_locked(void)
@@ -71,7 +92,7 @@ static struct g *global_pop_locked(void)
     sched.global_head = g->link;
     if (sched.global_head == NULL)
         sched.global_tail = NULL;
-    /* relaxed: as in global_put_batch. */
+    /* relaxed: as in put_locked. */
     atomic_fetch_sub_explicit(&sched.global_n, 1, memory_order_relaxed);
     return g;
 }
@@ -210,9 +231,11 @@ static void sched_put_first(struct p *p, struct g *g)
 /* What run_next_simply has left. */
 static __attribute__((noinline)) void run_next_slowly(struct p *p, struct g *g)
 {
+    /* Looked at first: once it is queued it may run elsewhere, and die. */
+    bool apart = g != NULL && (g->flags & GF_APART) != 0;
     if (g != NULL)
         sched_put_tail(p, g);
-    if (g == NULL || (g->flags & GF_APART) == 0)
+    if (!apart)
         slice_ensure(g_self()->m);
     wake_idle();
 }
@@ -246,8 +269,9 @@ void g_ready_tail(struct g *g)
 
 void sched_spawn(struct p *p, struct g *g)
 {
+    bool apart = (g->flags & GF_APART) != 0; /* as in run_next_slowly */
     sched_put_first(p, g);
-    if ((g->flags & GF_APART) == 0)
+    if (!apart)
         slice_ensure(g_self()->m);
     wake_idle();
 }
@@ -302,20 +326,25 @@ static struct g *pick_fair(struct p *p)
     return g != NULL ? g : runq_get(&p->runq);
 }
 
-/* Attention is wanted, or the GLOBAL_TICK-th time has come: a turn for the pinned and the global. */
+/* Attention is wanted, or the GLOBAL_TICK-th time has come: a turn for the pinned and the global. But
+ * whom a timer has woken runs first: a fair turn may take a slice, and is put off to the next time. */
 static struct g *pick_special(struct p *p)
 {
     struct g *g = NULL;
+    bool timer = false;
     /* relaxed: attend acquires what it clears. */
-    if (load_relaxed(&p->attention) != 0) {
+    uint32_t wanted = load_relaxed(&p->attention);
+    if (wanted != 0) {
         attend(p);
+        /* relaxed: our own. */
+        timer = (wanted & ATTN_TIMER) != 0 && load_relaxed(&p->runq.next) != NULL;
         p->pinned_turn = !p->pinned_turn;
         if (p->pinned_turn)
             g = pinned_get(p);
     }
     if (p->tick < 0) {
         tick_restart(p);
-        if (g == NULL)
+        if (g == NULL && !timer)
             g = pick_fair(p);
     }
     return g;
@@ -484,7 +513,7 @@ static void global_put_back(struct g *first, struct g *last, uint32_t n)
     if (sched.global_head == NULL)
         sched.global_tail = last;
     sched.global_head = first;
-    /* relaxed: as in global_put_locked. */
+    /* relaxed: as in put_locked. */
     bool first_come = atomic_fetch_add_explicit(&sched.global_n, n, memory_order_relaxed) == 0;
     spin_unlock(&sched.lock);
     if (first_come)
@@ -574,6 +603,8 @@ void sched_look(struct m *m, struct g *g)
         pinned_put_back(p, g);
     else if (first != NULL)
         sched_put_first(p, g);
+    m->host = first != NULL ? g : NULL;
+    m->guest_at = p_switches(p) + 1;
     run_found(m, first != NULL ? first : g);
 }
 

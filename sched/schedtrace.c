@@ -26,8 +26,8 @@
 
 #define MS_NS 1000000
 
-static int64_t period; /* ns; 0: off. Written at boot */
-static int64_t next;   /* the first hart's */
+int64_t schedtrace_period;
+static int64_t next; /* the first hart's */
 
 struct line {
     char text[1536]; /* 64 Ps with numbers of ten digits */
@@ -43,12 +43,22 @@ static __attribute__((format(printf, 2, 3))) void add(struct line *l, const char
     l->n += n < room ? n : room - 1;
 }
 
+/* The compiler would call its library, which no handler may (arch/arm64/trap.S). */
+static int bits(uint64_t set)
+{
+    int n = 0;
+    for (; set != 0; set &= set - 1)
+        n++;
+    return n;
+}
+
 static void print_line(int64_t now)
 {
-    struct line l = {.n = 0};
+    struct line l;
+    l.n = 0; /* the text is not cleared: that would be a call of the library, too */
     /* relaxed, all: a look at what moves. */
-    int idle_p = __builtin_popcountll(load_relaxed(&sched.idle_p));
-    int idle_m = __builtin_popcountll(load_relaxed(&sched.idle_m)); /* relaxed: as above */
+    int idle_p = bits(load_relaxed(&sched.idle_p));
+    int idle_m = bits(load_relaxed(&sched.idle_m)); /* relaxed: as above */
     add(&l,
         "SCHED %ldms: gomaxprocs=%u idleprocs=%d threads=%u spinningthreads=%d needspinning=0 "
         "idlethreads=%d runqueue=%u [",
@@ -67,15 +77,15 @@ static void print_line(int64_t now)
 
 void sched_trace_every(unsigned ms)
 {
-    period = (int64_t)ms * MS_NS;
-    next = clock_ns() + period;
+    schedtrace_period = (int64_t)ms * MS_NS;
+    next = clock_ns() + schedtrace_period;
 }
 
-void schedtrace_tick(struct m *m)
+void schedtrace_tick_slow(struct m *m)
 {
-    if (__builtin_expect(period == 0, 1) || m->id != 0)
+    if (m->id != 0)
         return;
-    int64_t now = clock_ns();
+    int64_t now = clock_ns(), period = schedtrace_period;
     if (now >= next) {
         print_line(now);
         next += (now - next) / period * period + period; /* after a long mask: no burst */

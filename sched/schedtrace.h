@@ -4,5 +4,12 @@
 #pragma once
 #include "sched/gmp.h"
 
+extern int64_t schedtrace_period; /* ns; 0: off. Written at boot */
+void schedtrace_tick_slow(struct m *m);
+
 /* From the timer interrupt of m: prints if it is time; the hart's timer is armed for the next. */
-void schedtrace_tick(struct m *m);
+static inline void schedtrace_tick(struct m *m)
+{
+    if (__builtin_expect(schedtrace_period != 0, 0))
+        schedtrace_tick_slow(m);
+}

@@ -3,21 +3,32 @@
  * reach, for firmware or a polled device, and its P need not wait with it.
  *
  * In the section the goroutine is G_SYSCALL and keeps its hart, which runs nothing else; preemption
- * is off. The P is P_SYSCALL: it has no hart, its queue is open to thieves, and whoever swaps its
- * state away has it, with everything that is the owner's:
+ * is off. The P is P_SYSCALL of that hart: nobody runs it, its queue is open to thieves, and whoever
+ * swaps its state away has it, with everything that is the owner's:
  *
- *     the hart itself    at the end of the section: the fast way out, one swap
+ *     the hart itself    at the end of the section: the fast way out, one swap, no lock
  *     sysmon             for a spare hart, if the section lasts and work waits (sysmon.c)
  *     a stopper          which puts it back afterwards (world.c)
  *
  * O20  Entering is the release, each of the swaps the acquire: the owner's fields travel with the
  *      state.
  *
+ * B1  A hart takes a P out of its own section only: the state names the hart. P_SYSCALL alone would
+ *     not do, nor a look at another word before the swap: while a hart is in a long section, sysmon
+ *     gives its P to a second hart, whose goroutine may enter a section with it. The first hart's
+ *     swap would then end the second one's section. The P would have one owner still, but not the
+ *     one that p->m says: its interrupts would go to the wrong hart, and a stopper would wait
+ *     for ever. A hart is in one section at a time, so a state that names it is of the present one.
+ * B2  So p->m needs no change on the fast way: whoever takes a P elsewhere sets it, and with it the
+ *     state names no hart, or another, until that one enters a section itself.
+ * B3  When a section has ended no state names its hart any more (section_end_locked), so a stopper
+ *     puts no P back into a section that is over.
+ *
  * If the P is gone at the end, the hart takes an idle one, its old one if it can, and the goroutine
  * goes on at once; else the goroutine goes to the global queue and the hart to sleep. That is Go's
  * rule. It is done on the scheduler's stack, and in one hold of sched.lock from "no P is idle" to
- * "the goroutine is queued and the hart idle", so that check_deadlock never sees the hart idle and
- * the goroutine nowhere.
+ * "the goroutine is queued and the hart idle", so that idle_check_deadlock never sees the hart idle
+ * and the goroutine nowhere.
  *
  * Timers. The P's timers cannot be served by its hart. Its interrupt still comes, and wakes an idle
  * hart for them, or asks a busy one (ATTN_LATE); again every LATE_NS while any are due.
@@ -37,22 +48,41 @@
 #include "sched/wired.h"
 #include "sched/world.h"
 
-static void enter(struct g *g, struct m *m)
+void section_lend(struct m *m)
 {
     struct p *p = m->p;
-    g->status = G_SYSCALL;
     slice_stop(m);
-    p->section = m;
     p->sections++;
     m->p = NULL;
     /* O20: release pairs with the acquire of whoever takes p. */
-    store_release(&p->status, P_SYSCALL);
+    store_release(&p->status, P_SYSCALL | P_OF(m));
     sysmon_call();
     atomic_signal_fence(
         memory_order_seq_cst); /* order: for section_interrupted: no lock is held from here on */
     m->section = p;
+}
+
+bool section_take_back(struct m *m)
+{
+    struct p *p = m->section;
+    uint32_t mine = P_SYSCALL | P_OF(m); /* B1 */
+    /* O20: acquire pairs with the release in world_start, or is our own. relaxed: it is gone. */
+    if (!atomic_compare_exchange_strong_explicit(&p->status, &mine, P_RUNNING, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return false;
+    m->section = NULL;
+    atomic_signal_fence(
+        memory_order_seq_cst); /* order: for interrupts on this hart: with a P from here on */
+    m->p = p;
+    return true;
+}
+
+static void enter(struct g *g, struct m *m)
+{
+    g->status = G_SYSCALL;
+    section_lend(m);
     /* relaxed: T1 of timer.c; its interrupt may have come before there was a section to see. */
-    timers_arm_at(m, load_relaxed(&p->timers.first));
+    timers_arm_at(m, load_relaxed(&m->section->timers.first));
 }
 
 void runtime_entersyscall(void)
@@ -93,26 +123,25 @@ static void queue_locked(struct m *m, struct g *g, bool *first_come)
 
 /*
  * A stopper may have put the P back since the swap failed (W3): nobody else would ever take it out
- * of P_SYSCALL then. While the world is being stopped the P is the stopper's, or about to be.
+ * of P_SYSCALL then. With the lock held nobody else takes it at all: no swap is needed.
  */
 struct p *section_end_locked(struct m *m)
 {
-    struct p *old = m->section;
-    bool still = old->section == m;
-    uint32_t in_section = P_SYSCALL;
+    struct p *p = m->section;
+    /* O20: acquire pairs with the release in world_start, or is our own. */
+    uint32_t state = load_acquire(&p->status);
     m->section = NULL;
     m->last_p = NULL;
-    if (still)
-        old->section = NULL;
-    if (world_stops())
+    if (world_stops()) {
+        world_keep_locked(m, p);
         return NULL;
-    /* O20: acquire pairs with the release in world_start. relaxed: it is gone. */
-    if (still &&
-        atomic_compare_exchange_strong_explicit(&old->status, &in_section, P_RUNNING,
-                                                memory_order_acquire, memory_order_relaxed))
-        return old;
-    m->last_p = old; /* to be preferred */
-    struct p *p = idle_take_locked(m);
+    }
+    if (state == (P_SYSCALL | P_OF(m))) {
+        store_relaxed(&p->status, P_RUNNING); /* relaxed: it is ours */
+        return p;
+    }
+    m->last_p = p; /* to be preferred */
+    p = idle_take_locked(m);
     m->last_p = NULL;
     return p;
 }
@@ -159,27 +188,18 @@ void runtime_exitsyscall(void)
 {
     struct g *g = g_self();
     struct m *m = g->m;
-    struct p *p = m->section;
-    uint32_t in_section = P_SYSCALL;
     if (g->status != G_SYSCALL)
         fatal("runtime_exitsyscall: not in a blocking section");
-    /* O20: acquire pairs with the release in world_start, or is our own. relaxed: it is gone. */
-    if (!atomic_compare_exchange_strong_explicit(&p->status, &in_section, P_RUNNING,
-                                                 memory_order_acquire, memory_order_relaxed)) {
+    if (!section_take_back(m)) {
         g->status = G_RUNNABLE;
         arch_park(g, &m->hart, exit_slow);
         return;
     }
-    m->section = NULL;
-    p->section = NULL;
     g->status = G_RUNNING;
-    atomic_signal_fence(
-        memory_order_seq_cst); /* order: for interrupts on this hart: with a P from here on */
-    m->p = p;
-    timers_arm(m, p);
+    timers_arm(m, m->p);
     slice_check(m);
     /* relaxed: what came before the handler saw a P again. */
-    if (load_relaxed(&p->attention) != 0)
+    if (load_relaxed(&m->p->attention) != 0)
         preempt_soon(m);
     preempt_on();
 }
@@ -187,7 +207,7 @@ void runtime_exitsyscall(void)
 static void ask_for_service(struct m *self)
 {
     wake_idle();
-    for (uint32_t i = 0; i < sched.n_p; i++) {
+    for (uint32_t i = 0; i < sched.n_m; i++) { /* all Ps: n_p may be changing, we hold none */
         struct p *p = sched.p[i];
         struct m *m = *(struct m *volatile *)&p->m;
         /* relaxed: a guess at who is busy; an interrupt too many does no harm. */
@@ -207,7 +227,7 @@ void section_interrupted(struct m *m)
     /* relaxed: T1 of timer.c. */
     int64_t now = clock_ns(), first = load_relaxed(&m->section->timers.first);
     /* relaxed: another state: it is taken care of, or this hart is on its way out. */
-    if (first == CLOCK_NEVER || load_relaxed(&m->section->status) != P_SYSCALL)
+    if (first == CLOCK_NEVER || load_relaxed(&m->section->status) != (P_SYSCALL | P_OF(m)))
         return;
     if (first <= now)
         ask_for_service(m);
@@ -218,15 +238,15 @@ void section_run_timers(struct p *p)
 {
     for (uint32_t i = 0; i < sched.n_p; i++)
         /* relaxed: if it ends meanwhile, the timers are served all the same. */
-        if (load_relaxed(&sched.p[i]->status) == P_SYSCALL)
+        if (P_STATUS(load_relaxed(&sched.p[i]->status)) == P_SYSCALL)
             timers_run_others(p, sched.p[i]);
 }
 
 bool section_timer_due(void)
 {
-    for (uint32_t i = 0; i < sched.n_p; i++)
+    for (uint32_t i = 0; i < sched.n_m; i++) /* as in ask_for_service */
         /* relaxed, both: ordered by the fence in idle_sleep, or seen at the next interrupt. */
-        if (load_relaxed(&sched.p[i]->status) == P_SYSCALL &&
+        if (P_STATUS(load_relaxed(&sched.p[i]->status)) == P_SYSCALL &&
             load_relaxed(&sched.p[i]->timers.first) != CLOCK_NEVER && /* relaxed: as above */
             load_relaxed(&sched.p[i]->timers.first) <= clock_ns())    /* relaxed: as above */
             return true;

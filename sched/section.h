@@ -11,8 +11,12 @@ void section_interrupted(struct m *m);
 void section_run_timers(struct p *p);
 /* Is anything due there? */
 bool section_timer_due(void);
-/* The end of m's section, or of lending, its P being gone: that P if it is back, or an idle one; NULL:
- * m is to become idle. sched.lock held. */
+/* m leaves its P to whoever takes it, for a section or because its goroutine waits (wired.c). */
+void section_lend(struct m *m);
+/* m takes it back. false: it is gone, or the stopper's. */
+bool section_take_back(struct m *m);
+/* m's section or loan ends, its P being gone: that P if it is back, or an idle one; NULL: m is to
+ * become idle. sched.lock held. */
 struct p *section_end_locked(struct m *m);
 
 /* For the runtime's own calls that may wait outside the scheduler: a section, unless the caller is

@@ -30,6 +30,9 @@
  *       case cannot go after all, and we look again; there is one waiter less to be wrong about.
  *   S4  A select never meets itself: it queues nothing before it has looked at everything, and
  *       nobody looks for it while it is running.
+ *   S5  A timer's channel is armed before step 4 queues with it, and told when step 5 leaves it. If
+ *       there is no memory for that, the select lets others run and begins again; so it does when
+ *       it is woken for that reason (timechan.c).
  *
  * A case without a channel is kept in the list, first by its address, and passed over.
  *
@@ -44,6 +47,7 @@
 struct selection {
     struct select_case **list; /* the cases, by the channel's address */
     uint32_t n;
+    bool times;                  /* timers' channels are among them */
     struct chan_waiter *waiters; /* of each in the list, once it waits */
     struct chan_waiter *_Atomic won;
 };
@@ -95,36 +99,42 @@ static inline void list_cases(struct select_case **list, struct select_case *cas
     }
 }
 
-/* Reads the elements before anything is locked: see chan.c about bad pointers. */
-static inline void touch_elements(const struct select_case *cases, uint32_t n)
+static inline bool is_timers(const struct select_case *k)
 {
-    for (const struct select_case *k = cases; k < cases + n; k++)
+    return k->c != NULL && k->c->kind == CHAN_TIMES;
+}
+
+static __attribute__((noinline)) bool check_timers(const struct select_case *k)
+{
+    if (k->dir == SELECT_SEND)
+        runtime_panic("reflect.Select: SendDir case using recv-only channel");
+    return true;
+}
+
+/* Reads the elements before anything is locked: see chan.c about bad pointers. Are there timers'
+ * channels among the cases? */
+static inline bool touch_elements(const struct select_case *cases, uint32_t n)
+{
+    bool times = false;
+    for (const struct select_case *k = cases; k < cases + n; k++) {
+        if (__builtin_expect(is_timers(k), 0))
+            times = check_timers(k);
         if (k->c != NULL && (k->elem != NULL || k->dir == SELECT_SEND))
             chan_touch(k->elem, k->c->elem_size);
+    }
+    return times;
 }
 
 /* ---- looking ---- */
 
-/* Has q somebody who waits still, as far as one can see? Drops those who were served elsewhere. */
-static inline bool somebody_waits(struct chan_queue *q)
-{
-    struct chan_waiter *w;
-    while ((w = chan_first(q)) != NULL) {
-        /* relaxed: it may change behind our back, see S3. */
-        if (w->won == NULL || load_relaxed(w->won) == NULL)
-            return true;
-        chan_queue_pop(q, w);
-        w->queued = false;
-    }
-    return false;
-}
-
 static inline bool can_go(const struct select_case *k, struct chan *c)
 {
     if (k->dir == SELECT_RECV) {
-        if (chan_count(c) > 0 || somebody_waits(&c->senders))
+        if (chan_count(c) > 0 || chan_somebody_waits(&c->senders))
             return true;
-    } else if (chan_count(c) < c->cap || somebody_waits(&c->receivers)) {
+        if (__builtin_expect(c->kind == CHAN_TIMES, 0))
+            return timechan_due(c);
+    } else if (chan_count(c) < c->cap || chan_somebody_waits(&c->receivers)) {
         return true;
     }
     return chan_closed(c);
@@ -217,13 +227,15 @@ static inline void queue_up(const struct select_case *k, struct chan_waiter *w,
         chan_wait_to_receive(k->c, w);
 }
 
-/* Step 5 for one of those that were not chosen. */
-static inline void leave_queue(const struct select_case *k, struct chan_waiter *w)
+/* Step 5 for one of those that were not chosen. times: it may be a timer's. */
+static inline void leave_queue(const struct select_case *k, struct chan_waiter *w, bool times)
 {
     struct chan *c = k->c;
     spin_lock(&c->lock);
     if (w->queued)
         chan_queue_remove(k->dir == SELECT_SEND ? &c->senders : &c->receivers, w);
+    if (times && c->kind == CHAN_TIMES)
+        timechan_left(c);
     spin_unlock(&c->lock);
 }
 
@@ -250,7 +262,7 @@ static inline void leave_queues(struct selection *s, const struct chan_waiter *w
         struct chan_waiter *w = &s->waiters[i];
         struct select_case *k = s->list[i];
         if (w != won && k->c != NULL)
-            leave_queue(k, w);
+            leave_queue(k, w, s->times);
     }
     preempt_on();
 }
@@ -270,6 +282,23 @@ static __attribute__((noinline)) struct select_case *wait_for_few(struct selecti
 {
     struct chan_waiter waiters[s->n];
     return wait_for_one(s, waiters, ok);
+}
+
+/* S5. All are locked. false: no memory; then none is, and others have had a turn. */
+static bool arm_timers(const struct selection *s)
+{
+    bool armed = true;
+    for (uint32_t i = 0; i < s->n && armed; i++)
+        armed = !is_timers(s->list[i]) || timechan_arm(s->list[i]->c);
+    if (armed)
+        return true;
+    for (uint32_t i = 0; i < s->n; i++)
+        if (is_timers(s->list[i]))
+            timechan_left(s->list[i]->c);
+    unlock_all(s);
+    preempt_on();
+    runtime_gosched();
+    return false;
 }
 
 static void stay(void *arg, struct arch_hart *hart)
@@ -292,29 +321,37 @@ static _Noreturn void wait_for_none(void)
 static inline struct select_case *run(struct selection *s, struct chan_waiter *waiters, bool block,
                                       bool *ok)
 {
-    preempt_off();
-    struct select_case *k = look(s, true);
-    while (k != NULL) {
-        if (go_with_case(s, k, ok))
+    for (;;) {
+        preempt_off();
+        struct select_case *k = look(s, true);
+        while (k != NULL) {
+            if (go_with_case(s, k, ok))
+                return k;
+            k = look(s, false);
+        }
+        if (!block) {
+            unlock_all(s);
+            preempt_on();
+            return NULL;
+        }
+        if (s->times && !arm_timers(s))
+            continue;
+        k = waiters == NULL ? wait_for_few(s, ok) : wait_for_one(s, waiters, ok);
+        if (*ok || !is_timers(k))
             return k;
-        k = look(s, false);
     }
-    if (block)
-        return waiters == NULL ? wait_for_few(s, ok) : wait_for_one(s, waiters, ok);
-    unlock_all(s);
-    preempt_on();
-    return NULL;
 }
 
 static __attribute__((noinline)) int select_many(struct select_case *cases, int n, bool block)
 {
     if (n < 0 || n > SELECT_CASES_MAX)
         runtime_panic("reflect.Select: too many cases (max %d)", SELECT_CASES_MAX);
-    touch_elements(cases, (uint32_t)n);
+    bool times = touch_elements(cases, (uint32_t)n);
     struct chan_waiter *waiters = malloc((size_t)n * (sizeof(*waiters) + sizeof(void *)));
     if (waiters == NULL)
         runtime_panic("runtime: out of memory");
-    struct selection s = {.list = (struct select_case **)(waiters + n), .n = (uint32_t)n};
+    struct selection s = {
+        .list = (struct select_case **)(waiters + n), .n = (uint32_t)n, .times = times};
     bool ok = false;
     list_cases(s.list, cases, s.n);
     struct select_case *k = run(&s, waiters, block, &ok);
@@ -335,7 +372,7 @@ static __attribute__((noinline)) int select_few(struct select_case *cases, int n
     bool ok = false;
     s.list = list;
     s.n = (uint32_t)n;
-    touch_elements(cases, s.n);
+    s.times = touch_elements(cases, s.n);
     list_cases(list, cases, s.n);
     struct select_case *k = run(&s, NULL, block, &ok);
     if (k == NULL)
@@ -376,7 +413,7 @@ static __attribute__((noinline)) int wait_for_two(struct select_case *cases, str
     struct chan_waiter *won = load_relaxed(&s.won); /* relaxed: it came with g_ready */
     bool first = won == &s.w1;
     preempt_off();
-    leave_queue(first ? k2 : k1, first ? &s.w2 : &s.w1);
+    leave_queue(first ? k2 : k1, first ? &s.w2 : &s.w1, false);
     preempt_on();
     struct select_case *k = first ? k1 : k2;
     finish(k, won->ok);
@@ -395,7 +432,8 @@ static inline bool cannot_go(const struct select_case *k, const struct chan *c)
 /* May this case take the short way: with a channel, and an element that is touched by one read? */
 static inline bool is_short(const struct select_case *k)
 {
-    return k->c != NULL && k->c->kind != CHAN_OTHERS && (k->elem != NULL || k->dir == SELECT_RECV);
+    return k->c != NULL && (k->c->kind & CHAN_OTHERS) == 0 &&
+           (k->elem != NULL || k->dir == SELECT_RECV);
 }
 
 /*

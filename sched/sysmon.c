@@ -27,20 +27,16 @@
 #include "sched/timer.h"
 #include "sched/world.h"
 
-static uint64_t bit(uint32_t i)
-{
-    return UINT64_C(1) << i;
-}
-
-/* The one on duty alone. */
+/* The one on duty alone, handed on by sched.sysmon (O76). */
 static int64_t nap;
 static unsigned rounds;
 
 static bool a_section(void)
 {
-    /* relaxed: O22 orders it, or a later round sees it. */
-    for (uint32_t i = 0; i < sched.n_p; i++)
-        if (load_relaxed(&sched.p[i]->status) == P_SYSCALL)
+    /* relaxed: O22 orders it, or a later round sees it. All Ps there are: n_p may be changing, and one
+     * beyond it is P_DEAD. */
+    for (uint32_t i = 0; i < sched.n_m; i++)
+        if (P_STATUS(load_relaxed(&sched.p[i]->status)) == P_SYSCALL)
             return true;
     return false;
 }
@@ -74,7 +70,8 @@ void sysmon_call(void)
     if (load_relaxed(&sched.sysmon) != NULL || !any_spare())
         return;
     spin_lock(&sched.lock);
-    if (load_relaxed(&sched.sysmon) == NULL && any_spare() && (m = spare_locked()) != NULL) {
+    /* O76: acquire pairs with the release in off_duty: nap and rounds are nobody's. */
+    if (load_acquire(&sched.sysmon) == NULL && any_spare() && (m = spare_locked()) != NULL) {
         nap = NAP_NS;
         rounds = 0;
         /* order: release pairs with the acquire in sysmon_round: nap and rounds. */
@@ -91,8 +88,9 @@ void sysmon_call(void)
 
 static void off_duty(void)
 {
-    /* relaxed: ordered by the fence. */
-    store_relaxed(&sched.sysmon, NULL);
+    /* O76: release pairs with the acquire in sysmon_call: what we wrote to nap and rounds comes before
+     * what the next one finds there. */
+    store_release(&sched.sysmon, NULL);
     fence_full(); /* O22: pairs with the fence in sysmon_call */
     if (a_section())
         sysmon_call();
@@ -122,17 +120,16 @@ static bool is_long(struct p *p, int64_t now)
 
 static bool retake(struct m *m, struct p *p)
 {
-    uint32_t in_section = P_SYSCALL;
     /* relaxed, all of the set: under the lock. */
     bool mine = false;
     spin_lock(&sched.lock);
     uint64_t ms = load_relaxed(&sched.idle_m);
-    /* O20: acquire pairs with the release in enter. relaxed: its hart has come back. */
-    if (!world_stops() && (ms & bit(m->id)) != 0 && any_spare() &&
-        atomic_compare_exchange_strong_explicit(&p->status, &in_section, P_RUNNING,
-                                                memory_order_acquire, memory_order_relaxed)) {
+    uint32_t state = load_relaxed(&p->status); /* relaxed: the swap decides */
+    /* O20: acquire pairs with the release in section_lend. relaxed: its hart has come back. */
+    if (!world_stops() && (ms & bit(m->id)) != 0 && any_spare() && P_STATUS(state) == P_SYSCALL &&
+        atomic_compare_exchange_strong_explicit(&p->status, &state, P_RUNNING, memory_order_acquire,
+                                                memory_order_relaxed)) {
         store_relaxed(&sched.idle_m, ms & ~bit(m->id)); /* relaxed: as above */
-        p->section = NULL;
         p->m = m;
         m->p = p;
         mine = true;
@@ -147,10 +144,10 @@ bool sysmon_round(struct m *m)
     if (load_acquire(&sched.sysmon) != m)
         return false;
     int64_t now = clock_ns();
-    for (uint32_t i = 0; i < sched.n_p; i++) {
+    for (uint32_t i = 0; i < sched.n_m; i++) { /* as in a_section */
         struct p *p = sched.p[i];
         /* relaxed: retake's swap decides. */
-        if (load_relaxed(&p->status) == P_SYSCALL && is_long(p, now) && retake(m, p)) {
+        if (P_STATUS(load_relaxed(&p->status)) == P_SYSCALL && is_long(p, now) && retake(m, p)) {
             spin_start(m);
             return true;
         }

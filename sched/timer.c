@@ -19,31 +19,17 @@
  *
  * A node is taken out of the heap before fire is called, with the lock released: so timer_del
  * that comes too late says false and does not wait, and fire may queue the node again. A node whose
- * owner may free it when timer_del says false cannot be fired so. It has begin instead, which is
- * called with the heap locked: whoever locks it afterwards finds the node neither queued nor in
- * anybody's hands.
- *
- * time.h's timers are alarms here. An alarm's goroutine is started while its heap is locked (begin). So a timer_stop that says true
- * took it back in time, one that says false comes after the goroutine exists, and nothing of the
- * alarm is touched afterwards: timer_free may give its memory back at once. Go's timers have a
- * lock each for that, which firing takes too; here firing takes one lock only, the heap's.
- *
- * The alarm's own lock keeps two resets apart, that neither queues what the other has queued. To
- * stop it, or to fire it, is the heap's business alone.
- *
- * Stopped alarms are kept in a pool: to make one costs no malloc mostly.
+ * owner may free it when timer_del says false cannot be fired so, unless the owner and fire have a
+ * lock of their own by which they find out about each other (timechan.c). Or it has begin instead,
+ * which is called with the heap locked: whoever locks it afterwards finds the node neither queued nor
+ * in anybody's hands (alarm.c).
  */
 #include "sched/timer.h"
-#include <errno.h>
-#include <pinion/go.h>
-#include <pinion/sync.h>
 #include <pinion/time.h>
-#include <stdlib.h>
 #include <string.h>
 #include "kernel/clock.h"
 #include "kernel/page.h"
 #include "sched/atomic.h"
-#include "sched/g.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/schedtrace.h"
@@ -189,19 +175,27 @@ static inline bool add_and_unlock(struct timer_node *t, int64_t when)
     return __builtin_expect(h->n == h->cap, 0) ? grow_and_add(h, t, when) : add_to(h, t, when);
 }
 
-/* timer_add and timer_del, for those in this file that are hot. */
-static inline bool add(struct timer_node *t, int64_t when)
+/* As timer_add, when somebody else is at the heap. */
+static __attribute__((noinline)) bool wait_and_add(struct timer_node *t, int64_t when)
 {
     spin_lock(&g_self()->m->p->timers.lock);
     return add_and_unlock(t, when);
 }
 
-bool timer_add(struct timer_node *t, int64_t when)
+/* timer_add, for who is hot in this file. */
+static inline bool add(struct timer_node *t, int64_t when)
+{
+    if (__builtin_expect(!spin_try_lock(&g_self()->m->p->timers.lock), 0))
+        return wait_and_add(t, when);
+    return add_and_unlock(t, when);
+}
+
+STRAIGHT bool timer_add(struct timer_node *t, int64_t when)
 {
     return add(t, when);
 }
 
-static inline bool remove_and_unlock(struct timers *h, size_t i)
+static __attribute__((noinline)) bool remove_and_unlock(struct timers *h, size_t i)
 {
     heap_remove(h, i);
     spin_unlock(&h->lock);
@@ -230,16 +224,32 @@ static __attribute__((noinline)) bool del_elsewhere(struct timer_node *t, struct
     return false;
 }
 
-static inline bool del(struct timer_node *t)
+static __attribute__((noinline)) bool wait_and_del(struct timer_node *t, struct p *p)
 {
-    struct p *p = load_relaxed(&t->p); /* relaxed: T2 */
     spin_lock(&p->timers.lock);
     return del_and_unlock(&p->timers, t) || del_elsewhere(t, p);
 }
 
-bool timer_del(struct timer_node *t)
+/* The last of a heap of one page leaves no hole. It is often the one: of timeouts that do not come,
+ * the newest is the latest, and goes first. */
+STRAIGHT bool timer_del(struct timer_node *t)
 {
-    return del(t);
+    struct p *p = load_relaxed(&t->p); /* relaxed: T2 */
+    struct timers *h = &p->timers;
+    if (__builtin_expect(!spin_try_lock(&h->lock), 0))
+        return wait_and_del(t, p);
+    uint32_t i = load_relaxed(&t->index); /* relaxed: T2 */
+    if (__builtin_expect(i >= h->n || h->heap[i].node != t, 0)) {
+        spin_unlock(&h->lock);
+        return del_elsewhere(t, p);
+    }
+    if (__builtin_expect(i + 1 < h->n || h->cap > PER_PAGE, 0))
+        return remove_and_unlock(h, i);
+    store_relaxed(&t->index, TIMER_NOT_QUEUED); /* relaxed: T2 */
+    h->n = i;
+    publish_first(h);
+    spin_unlock(&h->lock);
+    return true;
 }
 
 /* ---- firing ---- */
@@ -328,7 +338,7 @@ void timers_run_others(struct p *p, struct p *victim)
 /* From the interrupt: for the end of the slice, and for timers that were not due at now; those that
  * were have been told, and to arm for them again would only come back here. One that has become due
  * since has not been told: what is armed for the past fires at once. */
-static void arm_later(struct m *m, struct p *p, int64_t now)
+static inline void arm_later(struct m *m, struct p *p, int64_t now)
 {
     int64_t when = preempt_deadline(m, p);
     if (when <= now)
@@ -361,6 +371,8 @@ void timers_arm(struct m *m, struct p *p)
 void timers_interrupt(struct m *m)
 {
     m->timer_irqs++;
+    /* relaxed: to itself; a hart that is just giving its P up sees at least one of the two. */
+    store_relaxed(&m->self_wake, true);
     if (m->p != NULL) {
         int64_t now = clock_ns();
         preempt_on_timer(m, now);
@@ -370,8 +382,6 @@ void timers_interrupt(struct m *m)
         clock_arm(CLOCK_NEVER);
     }
     schedtrace_tick(m);
-    /* relaxed: to itself; a hart that is just giving its P up sees at least one of the two. */
-    atomic_store_explicit(&m->self_wake, true, memory_order_relaxed);
 }
 
 /* ---- sleeping ---- */
@@ -403,7 +413,7 @@ static void sleep_over(struct timer_node *t)
 static void sleep_commit(void *arg, struct arch_hart *hart)
 {
     struct sleeper *s = arg;
-    if (!timer_add(&s->node, s->when))
+    if (!add(&s->node, s->when))
         g_ready_tail(s->g);
     sched_next((struct m *)hart);
 }
@@ -413,96 +423,13 @@ void time_sleep(duration d)
     if (d <= 0)
         return;
     int64_t now = clock_ns();
-    struct sleeper s = {.node = {.fire = sleep_over}, .g = g_self()};
+    struct sleeper s; /* what its node lacks, timer_add sets or nobody reads */
+    s.node.fire = sleep_over;
+    s.g = g_self();
+    s.over = false;
     s.when = timer_deadline(now, d);
     do {
         preempt_off();
         g_park(sleep_commit, &s, WAIT_SLEEP);
     } while (!s.over && clock_ns() < s.when);
-}
-
-/* ---- time.h's timers ---- */
-
-struct alarm {
-    struct timer_node node; /* the heap's, while it is queued */
-    timer public;           /* constant */
-    void (*fn)(void *);     /* constant */
-    void *arg;              /* constant */
-    struct spin lock;       /* held by reset */
-};
-
-static void *alarm_new(void)
-{
-    return calloc(1, sizeof(struct alarm));
-}
-
-static pool alarms = {.new = alarm_new, .drop = free};
-
-/* On a scheduler stack, the heap locked. */
-static bool begin_fn(struct timer_node *node)
-{
-    static const struct go_attr none;
-    struct alarm *a = (struct alarm *)node;
-    return g_spawn(&none, NULL, a->fn, a->arg, (uintptr_t)time_after_func) > 0;
-}
-
-HOT timer *time_after_func(duration d, void (*fn)(void *), void *arg)
-{
-    struct alarm *a = fn != NULL ? pool_get(&alarms) : NULL;
-    if (a == NULL) {
-        errno = fn != NULL ? ENOMEM : EINVAL;
-        return NULL;
-    }
-    a->node.begin = begin_fn;
-    a->public.alarm_ = a;
-    a->fn = fn;
-    a->arg = arg;
-    int64_t when = timer_deadline(clock_ns(), d);
-    preempt_off();
-    bool queued = add(&a->node, when);
-    preempt_on();
-    if (queued)
-        return &a->public;
-    pool_put(&alarms, a);
-    errno = ENOMEM;
-    return NULL;
-}
-
-bool timer_stop(timer *t)
-{
-    struct alarm *a = t->alarm_;
-    if (a == NULL)
-        runtime_panic("time: Stop called on uninitialized Timer");
-    preempt_off();
-    bool active = del(&a->node);
-    preempt_on();
-    return active;
-}
-
-bool timer_reset(timer *t, duration d)
-{
-    struct alarm *a = t->alarm_;
-    if (a == NULL)
-        runtime_panic("time: Reset called on uninitialized Timer");
-    int64_t when = timer_deadline(clock_ns(), d);
-    preempt_off();
-    spin_lock(&a->lock);
-    bool active = del(&a->node);
-    bool queued = add(&a->node, when);
-    spin_unlock(&a->lock);
-    preempt_on();
-    if (!queued)
-        errno = ENOMEM;
-    return active;
-}
-
-void timer_free(timer *t)
-{
-    if (t == NULL)
-        return;
-    /* relaxed: whoever stopped it has returned, or is this goroutine. One that has fired may still
-     * be in the hands of who fired it; the heap's lock waits for that. */
-    if (t->alarm_ == NULL || load_relaxed(&t->alarm_->node.index) != TIMER_NOT_QUEUED)
-        timer_stop(t);
-    pool_put(&alarms, t->alarm_);
 }

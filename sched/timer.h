@@ -43,6 +43,13 @@ void timers_run_others(struct p *p, struct p *victim);
 void timers_arm(struct m *m, struct p *p);
 /* Makes room in p for n more. false: no memory. The caller has p, or the world is stopped. */
 bool timers_reserve(struct p *p, uint32_t n);
+/* Has p no timer, or only t? All harts are idle. */
+static inline bool timers_none_but(const struct p *p, const struct timer_node *t)
+{
+    /* relaxed: nobody writes. */
+    return atomic_load_explicit(&p->timers.first, memory_order_relaxed) == CLOCK_NEVER ||
+           (p->timers.n == 1 && p->timers.heap[0].node == t);
+}
 /* Moves all of from's to p, which has room. The world is stopped. */
 void timers_take_all(struct p *p, struct p *from);
 /* Arms m's comparator for `when`, unless it fires before that anyway. m's own. */

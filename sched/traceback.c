@@ -14,6 +14,7 @@
 #include <pinion/go.h>
 #include "kernel/console.h"
 #include "kernel/symbols.h"
+#include "sched/chunk.h"
 #include "sched/freeze.h"
 #include "sched/g.h"
 #include "sched/proc.h"

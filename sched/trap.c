@@ -7,6 +7,11 @@
  * A fault is the faulting goroutine's own affair, unless it happens where no goroutine may: on a
  * scheduler stack, within the scheduler (preemption off), or between two goroutines. Then it is a
  * bug of ours or a wild pointer given to us, and the run ends with all registers shown.
+ *
+ * A stack that grew by the last pages there were is such a fault too: its goroutine panics, on pages
+ * of the reserve. It need not hit the one that used memory up, and it need not hit at all: a
+ * goroutine that panics already, or that is within the scheduler, goes on as long as the reserve
+ * lasts.
  */
 #include "kernel/trap.h"
 #include "kernel/console.h"
@@ -33,9 +38,9 @@ void sched_trap_ipi(struct arch_hart *hart, struct arch_frame *f)
     preempt_on_ipi(m);
 }
 
-void sched_trap_exit(struct arch_hart *hart, struct arch_frame *f)
+arch_leaver *sched_trap_exit(struct arch_hart *hart, struct arch_frame *f)
 {
-    preempt_on_trap_exit((struct m *)hart, f);
+    return preempt_on_trap_exit((struct m *)hart, f);
 }
 
 unsigned sched_hart_no(struct arch_hart *hart)
@@ -56,11 +61,38 @@ static _Noreturn void throw_at(struct m *m, struct g *g, struct arch_frame *f, u
     power_off(2);
 }
 
+/* What a call in g's place may write is mapped: a trap handler cannot have its pages grow. */
+static bool room_for_call(const struct g *g, const struct arch_frame *f)
+{
+    uintptr_t sp = arch_frame_sp(f);
+    if (sp - g->stack.lo > g->stack.hi - g->stack.lo || sp - g->stack.lo < ARCH_FRAME_CALL)
+        return false;
+    enum stack_fault below = stack_fault(sp - ARCH_FRAME_CALL, sp);
+    return below == STACK_GREW || below == STACK_GREW_LAST;
+}
+
+static bool call_in_place(struct g *g, struct arch_frame *f, void (*fn)(void *))
+{
+    return room_for_call(g, f) &&
+           arch_frame_call(f, fn, (void *)arch_frame_pc(f), g->stack.lo, g->stack.hi);
+}
+
+static void last_page(struct g *g, struct arch_frame *f)
+{
+    if (g->preempt_off == 0 && g->status == G_RUNNING && g->panic == NULL)
+        call_in_place(g, f, panic_no_stack);
+}
+
 void sched_trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fault kind,
                       uintptr_t addr, enum stack_fault stack)
 {
     struct m *m = (struct m *)hart;
     struct g *g = (struct g *)arch_frame_tp(f) - 1;
+    if (stack == STACK_GREW_LAST) {
+        if (g != m->g0 && !arch_in_switch(arch_frame_pc(f)))
+            last_page(g, f);
+        return;
+    }
     if (g == m->g0 || arch_in_switch(arch_frame_pc(f)))
         throw_at(m, m->g0, f, addr);
     /* A frame larger than the guard page may have stepped over it: the stack pointer tells. */
@@ -71,6 +103,6 @@ void sched_trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fa
         throw_at(m, g, f, addr);
     g->wait_data = (void *)addr;
     g->wait_reason = (uint8_t)kind;
-    if (!arch_frame_call(f, panic_from_fault, (void *)arch_frame_pc(f), g->stack.lo, g->stack.hi))
+    if (!call_in_place(g, f, panic_from_fault))
         throw_at(m, g, f, addr);
 }

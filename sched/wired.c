@@ -22,7 +22,7 @@
  *
  * Deadlock. A hart whose goroutine waits counts as idle (sched.wired_idle) unless wired_ready is
  * set. The bit is set before the last look at wired_ready, and a waker sets wired_ready before it
- * can go idle itself, all of which ends in check_deadlock under sched.lock.
+ * can go idle itself, all of which ends in idle_check_deadlock under sched.lock.
  *
  * O23  wired_ready: the waker's release, the hart's acquire. The interrupt follows the store, and
  *      the hart looks between its mask and its WFI, so none is missed (trap 10).
@@ -40,11 +40,6 @@
 #include "sched/sysmon.h"
 #include "sched/timer.h"
 #include "sched/world.h"
-
-static uint64_t bit(uint32_t i)
-{
-    return UINT64_C(1) << i;
-}
 
 void wired_ready(struct g *g)
 {
@@ -72,40 +67,12 @@ static void count_idle(struct m *m, bool idle)
 
 /* ---- the P is lent ---- */
 
-static void lend(struct m *m)
-{
-    struct p *p = m->p;
-    slice_stop(m);
-    p->section = m;
-    p->sections++;
-    m->section = p;
-    m->p = NULL;
-    /* O20: release pairs with the acquire of whoever takes p. */
-    store_release(&p->status, P_SYSCALL);
-    sysmon_call();
-}
-
-static bool take_back(struct m *m)
-{
-    struct p *p = m->section;
-    uint32_t lent = P_SYSCALL;
-    /* O20: acquire pairs with the release in world_start, or is our own. relaxed: it is gone. */
-    if (p->section != m ||
-        !atomic_compare_exchange_strong_explicit(&p->status, &lent, P_RUNNING, memory_order_acquire,
-                                                 memory_order_relaxed))
-        return false;
-    m->section = NULL;
-    p->section = NULL;
-    m->p = p;
-    return true;
-}
-
 /* Sleeps until there may be something to do: ready, a P handed over, a timer. */
 static void nap(struct m *m)
 {
-    /* relaxed: T1 of timer.c. */
-    if (m->section->section == m)
-        timers_arm_at(m, load_relaxed(&m->section->timers.first));
+    /* relaxed: the interrupt of who puts the P back into this state is still to come. */
+    if (load_relaxed(&m->section->status) == (P_SYSCALL | P_OF(m)))
+        timers_arm_at(m, load_relaxed(&m->section->timers.first)); /* relaxed: T1 of timer.c */
     arch_irq_disable();
     /* relaxed, both: next_p is acquired by who uses it; self_wake is this hart's own handlers'. */
     while (!is_ready(m) && load_relaxed(&m->next_p) == NULL &&
@@ -157,13 +124,13 @@ static void wait_lent(struct m *m)
     int64_t since = clock_ns();
     /* relaxed: this hart's handlers only. */
     store_relaxed(&m->self_wake, false);
-    lend(m);
+    section_lend(m);
     count_idle(m, true);
     idle_check_deadlock();
     m->idle_since = since;
     for (;;) {
         nap(m);
-        if (!world_stops() && take_back(m)) {
+        if (!world_stops() && section_take_back(m)) {
             count_idle(m, false);
             break;
         }

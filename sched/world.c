@@ -22,7 +22,8 @@
  * W2  stop_wait counts the running Ps that are still to be given up. The decrement is the hart's
  *     last access to the P (release; the stopper acquires): the P's fields are the stopper's (I3).
  * W3  A P taken in a blocking section is put back into that state, so that its hart finds it as
- *     it was, unless the hart has come back meanwhile and given it up.
+ *     it was, unless the hart has come back meanwhile and given it up: the state goes on naming the
+ *     hart, P_STOPPED too, until then.
  *
  * The number of Ps. To grow is to hand out Ps of the row that boot has made. To shrink empties the
  * last Ps of it: what was queued goes to the head of the global queue, in its order; pinned
@@ -47,17 +48,11 @@
 
 static mutex world_lock;
 
-static uint64_t bit(uint32_t i)
-{
-    return UINT64_C(1) << i;
-}
-
 /* ---- stopping ---- */
 
 /* Takes p if its hart need not be asked. */
 static bool take_at_once(struct p *p)
 {
-    uint32_t in_section = P_SYSCALL;
     /* relaxed, all of the set: under the lock. */
     uint64_t idle = load_relaxed(&sched.idle_p);
     if (idle & bit(p->id)) {
@@ -65,8 +60,11 @@ static bool take_at_once(struct p *p)
         store_relaxed(&p->status, P_STOPPED);             /* relaxed: as above */
         return true;
     }
-    /* O20: acquire pairs with the release in runtime_entersyscall. relaxed: it runs. */
-    return atomic_compare_exchange_strong_explicit(&p->status, &in_section, P_STOPPED,
+    uint32_t state = load_relaxed(&p->status); /* relaxed: the swap decides */
+    /* O20: acquire pairs with the release in section_lend. relaxed: it runs. */
+    return P_STATUS(state) == P_SYSCALL &&
+           atomic_compare_exchange_strong_explicit(&p->status, &state,
+                                                   state - P_SYSCALL + P_STOPPED, /* W3 */
                                                    memory_order_acquire, memory_order_relaxed);
 }
 
@@ -143,6 +141,18 @@ void world_wait(struct m *m)
     idle_stopped(m);
 }
 
+void world_keep_locked(struct m *m, struct p *p)
+{
+    /* relaxed, all of the state: under the lock, and only m takes p out of its section without. */
+    uint32_t state = load_relaxed(&p->status);
+    if (state != (P_SYSCALL | P_OF(m)) && state != (P_STOPPED | P_OF(m)))
+        return;
+    store_relaxed(&p->status, P_STOPPED); /* relaxed: as above */
+    if (P_STATUS(state) == P_SYSCALL)
+        /* O21: release pairs with the acquire in world_stop: p, which m ran until a moment ago. */
+        atomic_fetch_sub_explicit(&sched.stop_wait, 1, memory_order_release);
+}
+
 /* ---- going on ---- */
 
 static bool has_work(struct p *p)
@@ -165,10 +175,11 @@ void world_start(void)
         struct p *p = sched.p[i];
         if (p == self->p)
             continue;
-        if (p->section != NULL) { /* W3; it watches the P's timers again when it is told */
-            tell |= bit(p->section->hart_no);
+        uint32_t state = load_relaxed(&p->status); /* relaxed: ours */
+        if (state != P_STOPPED) { /* W3; its hart watches the P's timers again when it is told */
+            tell |= bit(P_M(state)->hart_no);
             /* O20: release pairs with the acquire of whoever takes it. */
-            atomic_store_explicit(&p->status, P_SYSCALL, memory_order_release);
+            store_release(&p->status, state - P_STOPPED + P_SYSCALL);
         } else if (idle_give_locked(p), has_work(p)) {
             wake |= bit(i);
         }
@@ -191,17 +202,15 @@ static void drop_p(struct p *p)
     timers_take_all(g_self()->m->p, p);
     sched_move_pinned(p);
     g_give_all(p);
-    /* relaxed, both: nobody runs. */
+    /* relaxed, both: nobody runs. A hart in a section with p will find it gone (B1). */
     store_relaxed(&p->attention, 0);
     store_relaxed(&p->status, P_DEAD); /* relaxed: as above */
-    p->section = NULL;                 /* its hart finds it gone */
 }
 
 /* The stopper leaves its P, which is to go, for the first. */
 static void move_to_first(struct m *self)
 {
     struct p *old = self->p, *p = sched.p[0];
-    p->section = NULL;
     p->m = self;
     self->p = p;
     old->m = NULL;
@@ -223,7 +232,9 @@ static bool resize(uint32_t n)
         return false;
     if (stays != self->p)
         move_to_first(self);
+    spin_lock(&sched.lock); /* for those without a P who look under it */
     sched.n_p = n;
+    spin_unlock(&sched.lock);
     for (uint32_t i = n; i < old; i++)
         drop_p(sched.p[i]);
     for (uint32_t i = old; i < n; i++)

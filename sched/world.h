@@ -18,6 +18,9 @@ static inline bool world_stops(void)
     /* relaxed: whoever reads it too early is interrupted, and asked again. */
     return __builtin_expect(atomic_load_explicit(&sched.stopping, memory_order_relaxed), 0);
 }
+/* The world is being stopped, and m, whose blocking section ends, will not come back for p: if p is
+ * still m's it is the stopper's for good. sched.lock held. */
+void world_keep_locked(struct m *m, struct p *p);
 /* On the scheduler stack of m, which has a P: gives it up until the world goes on; then m sleeps
  * until it gets one, not necessarily the same, whose timers are to be run. */
 void world_wait(struct m *m);

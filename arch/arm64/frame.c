@@ -89,7 +89,7 @@ bool arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg, uintpt
                      uintptr_t hi)
 {
     uintptr_t sp = f->sp & ~(uintptr_t)15;
-    if (sp < lo + 32 || sp > hi)
+    if (sp < lo + ARCH_FRAME_CALL || sp > hi)
         return false;
     if (!fetch_failed(f))
         f->x[LR] = f->pc;

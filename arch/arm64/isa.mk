@@ -6,6 +6,8 @@ QEMU_arm64  ?= qemu-system-aarch64
 NEWLIB_TARGET_arm64 = aarch64-none-elf
 ISA_CFLAGS_arm64    = -march=armv8-a -mcmodel=small -mno-outline-atomics -fno-pic -fno-pie \
                       -U__linux__ -U__linux -Ulinux -U__unix__ -U__unix -Uunix -U__gnu_linux__
+# The rooms leave the vector registers alone, so that an interrupt need not save them (trap.S).
+ISA_ROOM_arm64      = -mgeneral-regs-only
 # Until the MMU is on, memory takes aligned accesses only.
 ISA_EARLY_arm64     = -mstrict-align
 # Programs keep a frame in every function, so that a fault in a leaf shows its caller.

@@ -7,14 +7,11 @@
  *   _Noreturn void arch_leave(void *arg, struct arch_hart *hart,
  *                             void (*fn)(void *, struct arch_hart *));
  *   _Noreturn void arch_resume(uintptr_t tp);
- *   void arch_frame_park(const struct arch_frame *f);
- *   _Noreturn void arch_trap_leave(void *arg, struct arch_hart *hart,
- *                                   void (*fn)(void *, struct arch_hart *));
  *
- * The first four are plain calls, so only what the calling convention preserves is saved, into the
+ * These are plain calls, so only what the calling convention preserves is saved, into the
  * struct arch_context that ends at the thread pointer: x19 … x30, sp, and the low halves of v8 …
- * v15. The last two belong to trap handlers and are explained where they are. Whoever goes to
- * the scheduler's stack starts at the top of it; that context is never saved.
+ * v15. Whoever goes to the scheduler's stack starts at the top of it; that context is never saved.
+ * What takes a goroutine off in an interrupt, and the way back from that, stands below them.
  *
  * Floating point. The eight d registers are always saved. They cost eight instructions, of the 40
  * of a yield; leaving the unit off until its first use, as on RISC-V, would cost two to look
@@ -143,41 +140,60 @@ FUNC(arch_resume)
 END(arch_resume)
 
 /*
- * Preemption. The frame that trap.S stored holds the whole goroutine, so parking it is a copy of
- * that frame to the goroutine's own stack, below sp, where nothing of value may be (AAPCS64,
- * universal stack constraints), and a context whose return address is arm64_frame_resume. The rest
- * of the context stays what it was at some earlier switch: the resumption loads it for nothing, and
- * then everything from the frame. So who resumes need not know which kind of context comes.
+ * Preemption: the end of an interrupt whose goroutine leaves the hart. Parking it is a whole frame
+ * on its own stack, below sp, where nothing of value may be (AAPCS64, universal stack
+ * constraints), and a context whose return address is arm64_frame_resume. The rest of the context
+ * stays what it was at some earlier switch: the resumption loads it for nothing, and then everything
+ * from the frame. So who resumes need not know which kind of context comes.
  *
- * The copy goes through vector registers: the handler may lose q0 … q3 as in any call, and the
- * goroutine's are in the frame. FPCR is 0 since trap.S went to C, as every context expects that
- * comes next.
+ * What the handler has not touched (trap.S) is still the goroutine's and goes to its stack first;
+ * the part of the frame that lies on the trap stack then goes the same way through vector registers.
  *
- * x0 frame
+ * Leaving the handler without eret, what that would have done is done by hand. SP_EL1 goes back to
+ * the top, where the interrupt found it, so that the next trap starts there; EL1t; then A and I,
+ * which taking an interrupt has masked with D and F, are clear again, and D and F stay set as ever
+ * (port.h). A trap from there on finds the scheduler's thread pointer, which trap.S has set, and at
+ * worst not yet its stack.
+ *
+ * sp frame on the trap stack   x0 what follows
  */
-FUNC(arch_frame_park)
-    ldr  x9, [x0, #ARCH_FRAME_TP]
-    ldr  x10, [x0, #ARCH_FRAME_SP]
+FUNC(arm64_trap_park)
+    ldr  x9, [sp, #ARCH_FRAME_TP]
+    ldr  x10, [sp, #ARCH_FRAME_SP]
     sub  x10, x10, #ARCH_FRAME_SIZE
     and  x10, x10, #~15
-    adr  x11, arm64_frame_resume
-    stur x10, [x9, #CTX(ARCH_CONTEXT_SP)]
-    stur x11, [x9, #CTX(ARCH_CONTEXT_X + 88)]
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
-    ldp  q0, q1, [x0, #64 * \n]
-    ldp  q2, q3, [x0, #64 * \n + 32]
-    stp  q0, q1, [x10, #64 * \n]
-    stp  q2, q3, [x10, #64 * \n + 32]
+    q_pairs stp, x10
+    mrs  x11, fpcr
+    mrs  x12, fpsr
+    stp  x11, x12, [x10, #ARCH_FRAME_FPCR]
+    stp  x20, x21, [x10, #ARCH_FRAME_X + 160]
+    stp  x22, x23, [x10, #ARCH_FRAME_X + 176]
+    stp  x24, x25, [x10, #ARCH_FRAME_X + 192]
+    stp  x26, x27, [x10, #ARCH_FRAME_X + 208]
+    .irp at, 0, 32, 64, 96, 128, 224, 256
+    ldp  q0, q1, [sp, #ARCH_FRAME_X + \at]
+    stp  q0, q1, [x10, #ARCH_FRAME_X + \at]
     .endr
-    ret
-END(arch_frame_park)
+    adr  x12, arm64_frame_resume
+    stur x10, [x9, #CTX(ARCH_CONTEXT_SP)]
+    stur x12, [x9, #CTX(ARCH_CONTEXT_X + 88)]
+    add  sp, sp, #ARCH_FRAME_SIZE
+    msr  spsel, #0
+    msr  daifclr, #6
+    mov  x2, x0
+    mov  x0, x9
+    mrs  x1, tpidr_el1
+    cbz  x11, to_scheduler
+    msr  fpcr, xzr
+    b    to_scheduler
+END(arm64_trap_park)
 
 /*
  * Where a preempted context goes on: sp is its frame. An eret has to bring it back, since nothing
  * else sets pc, flags and x30 at once, and ELR_EL1 and SPSR_EL1, which belong to the hart, must be
  * safe from interrupts from the first write to the eret. That restores PSTATE as it was: the
  * flags, EL1t, interrupts enabled or they would not have come. SP_EL1 was emptied by
- * arch_trap_leave, on whichever hart, and isn't touched here.
+ * arm64_trap_park, on whichever hart, and isn't touched here.
  *
  * From the move to sp on, the frame lies below the stack pointer. Nobody writes there: interrupts
  * are masked, and traps have a stack of their own. An interrupt ahead of the mask finds the thread
@@ -200,22 +216,6 @@ FUNC(arm64_frame_resume)
     ldp  x0, x1, [x0, #ARCH_FRAME_X]
     eret
 END(arm64_frame_resume)
-
-/*
- * Out of a trap handler without eret: what it would have done is done by hand. SP_EL1 goes back to
- * the top, so that the next trap starts there; EL1t; then A and I, which taking an interrupt has
- * masked with D and F, are clear again, and D and F stay set as ever (port.h). A trap from there on
- * finds the scheduler's thread pointer, which trap.S has set, and at worst not yet its stack.
- *
- * x0 arg   x1 hart   x2 fn
- */
-FUNC(arch_trap_leave)
-    ldr  x9, [x1, #ARCH_HART_TRAP_SP]
-    mov  sp, x9
-    msr  spsel, #0
-    msr  daifclr, #6
-    b    to_scheduler
-END(arch_trap_leave)
 
 /* Where a context with an FPCR of its own goes on; arch_context_pc knows it. */
 FUNC(arm64_fpcr_resume)

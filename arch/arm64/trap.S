@@ -14,15 +14,35 @@
  * in between touches it (trap 14). The eret also clears the exclusive monitor (B2.9.2): a load
  * exclusive before the interrupt and a store exclusive after it never make a pair (trap 18).
  *
- * The frame holds all of the processor's state, the vector registers whole. Their 32 instructions
- * are spent on every interrupt because C may touch any of them (memset does) and because a
- * preempted goroutine needs exactly this frame: it is copied to the goroutine's stack as it is, and
- * switch.S has the way out of the copy, on any hart.
+ * The frame of an exception holds all of the processor's state. An interrupt's is stored in part
+ * only, for most of them go back to where they came from:
+ *
+ *     x0 … x19, x28 … x30, sp, pc, pstate, tp    at once: C may lose them, or asks for them
+ *     x20 … x27, the rest that C preserves       when the goroutine is taken off its hart,
+ *     q0 … q31, fpcr, fpsr                       straight to its stack
+ *
+ * The second and third hold because the C of the rooms is compiled without vector registers
+ * (isa.mk), and what is not, the handler of a device or a function of the C library, is called by
+ * way of arch_trap_call. tests/vectors_test.py looks for what might break that.
  *
  * The handler runs with the thread pointer of the hart's scheduler, since the interrupted one may
  * name a goroutine that another hart has begun to run (arch_yield).
  */
 #include "arch/arm64/asm.h"
+
+/* Of the frame at sp what the handler of an interrupt does not preserve. */
+.macro lost_pairs op
+    \op x2, x3, [sp, #ARCH_FRAME_X + 16]
+    \op x4, x5, [sp, #ARCH_FRAME_X + 32]
+    \op x6, x7, [sp, #ARCH_FRAME_X + 48]
+    \op x8, x9, [sp, #ARCH_FRAME_X + 64]
+    \op x10, x11, [sp, #ARCH_FRAME_X + 80]
+    \op x12, x13, [sp, #ARCH_FRAME_X + 96]
+    \op x14, x15, [sp, #ARCH_FRAME_X + 112]
+    \op x16, x17, [sp, #ARCH_FRAME_X + 128]
+    \op x18, x19, [sp, #ARCH_FRAME_X + 144]
+    \op x28, x29, [sp, #ARCH_FRAME_X + 224]
+.endm
 
 .macro save_frame
     sub  sp, sp, #ARCH_FRAME_SIZE
@@ -48,12 +68,11 @@
     stp  x1, x2, [sp, #ARCH_FRAME_ESR]
 .endm
 
-/* Arguments hart and frame; the thread pointer and FPCR that C expects; the end of the chain. */
+/* Arguments hart and frame; the thread pointer that C expects; the end of the chain. */
 .macro enter_c
     mrs  x0, tpidr_el1
     ldr  x1, [x0, #ARCH_HART_SCHED_TP]
     msr  tpidr_el0, x1
-    msr  fpcr, xzr
     mov  x1, sp
     mov  x29, #0
 .endm
@@ -84,9 +103,36 @@ arm64_vectors:
     .balign 128
 
 FUNC(trap_irq)
-    save_frame
+    sub  sp, sp, #ARCH_FRAME_SIZE
+    stp  x0, x1, [sp, #ARCH_FRAME_X]
+    lost_pairs stp
+    mrs  x0, sp_el0
+    mrs  x1, elr_el1
+    mrs  x2, spsr_el1
+    mrs  x3, tpidr_el0
+    stp  x30, x0, [sp, #ARCH_FRAME_X + 8 * 30]
+    stp  x1, x2, [sp, #ARCH_FRAME_PC]
+    stp  x3, xzr, [sp, #ARCH_FRAME_TP]  /* and ESR: no exception */
     enter_c
     bl   trap_external
+    cbnz x0, arm64_trap_park            /* switch.S */
+    ldp  x2, x3, [sp, #ARCH_FRAME_PC]
+    ldr  x4, [sp, #ARCH_FRAME_TP]
+    ldr  x30, [sp, #ARCH_FRAME_X + 8 * 30]
+    msr  elr_el1, x2
+    msr  spsr_el1, x3
+    msr  tpidr_el0, x4
+    lost_pairs ldp
+    ldp  x0, x1, [sp, #ARCH_FRAME_X]
+    add  sp, sp, #ARCH_FRAME_SIZE
+    eret
+END(trap_irq)
+
+FUNC(trap_sync)
+    save_frame
+    save_cause
+    enter_c
+    bl   arm64_trap
 trap_return:
     ldp  x30, x1, [sp, #ARCH_FRAME_X + 8 * 30]
     ldp  x2, x3, [sp, #ARCH_FRAME_PC]
@@ -103,14 +149,6 @@ trap_return:
     ldp  x0, x1, [sp, #ARCH_FRAME_X]
     add  sp, sp, #ARCH_FRAME_SIZE
     eret
-END(trap_irq)
-
-FUNC(trap_sync)
-    save_frame
-    save_cause
-    enter_c
-    bl   arm64_trap
-    b    trap_return
 END(trap_sync)
 
 /* Nothing here is a FIQ. ESR_EL1 says nothing of it: all ones is no cause there is. */
@@ -161,6 +199,31 @@ FUNC(nested)
 3:  wfi                                 /* everything is masked since the exception */
     b    3b
 END(nested)
+
+/*
+ * void arch_trap_call(void (*fn)(void *), void *arg): with all that fn may lose and an interrupt has
+ * not stored in a frame of its own, and the FPCR that C expects.
+ */
+FUNC(arch_trap_call)
+    sub  sp, sp, #ARCH_FRAME_SIZE
+    mrs  x9, fpcr
+    mrs  x10, fpsr
+    stp  x29, x30, [sp, #ARCH_FRAME_X]
+    stp  x9, x10, [sp, #ARCH_FRAME_FPCR]
+    q_pairs stp, sp
+    mov  x29, sp
+    msr  fpcr, xzr
+    mov  x9, x0
+    mov  x0, x1
+    blr  x9
+    q_pairs ldp, sp
+    ldp  x9, x10, [sp, #ARCH_FRAME_FPCR]
+    ldp  x29, x30, [sp, #ARCH_FRAME_X]
+    msr  fpcr, x9
+    msr  fpsr, x10
+    add  sp, sp, #ARCH_FRAME_SIZE
+    ret
+END(arch_trap_call)
 
 /* void arm64_trap_stack(uintptr_t top): SP_EL1, which EL1t cannot name. */
 FUNC(arm64_trap_stack)

@@ -88,7 +88,7 @@ bool arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg, uintpt
                      uintptr_t hi)
 {
     uintptr_t sp = f->x[2] & ~(uintptr_t)15;
-    if (sp < lo + 32 || sp > hi)
+    if (sp < lo + ARCH_FRAME_CALL || sp > hi)
         return false;
     if (!fetch_failed(f) && in_leaf(f, lo, hi)) {
         uintptr_t *top = (uintptr_t *)sp;

@@ -11,7 +11,8 @@ struct arch_context {
     uint64_t s[12];
 };
 
-/* Every register of an interrupted context, in the order trap.S stores them. */
+/* Every register of an interrupted context. Of an interrupt's frame on the trap stack gp, s1 … s11
+ * and tval are not stored (trap.S). */
 struct arch_frame {
     uint64_t x[32]; /* x[0] holds the program counter, sepc */
     uint64_t status, cause, tval;

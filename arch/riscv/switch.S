@@ -6,14 +6,11 @@
  *   void arch_park(void *arg, struct arch_hart *hart, void (*fn)(void *, struct arch_hart *));
  *   _Noreturn void arch_leave(void *arg, struct arch_hart *, void (*fn)(void *, struct arch_hart *));
  *   _Noreturn void arch_resume(uintptr_t tp);
- *   void arch_frame_park(const struct arch_frame *f);
- *   _Noreturn void arch_trap_leave(void *arg, struct arch_hart *hart,
- *                                   void (*fn)(void *, struct arch_hart *));
  *
- * The first four are plain calls, so only what the calling convention preserves is saved: ra, sp, s0 … s11,
+ * These are plain calls, so only what the calling convention preserves is saved: ra, sp, s0 … s11,
  * into the struct arch_context that ends at tp. gp is one for all. The scheduler's own context is
- * never saved: whoever goes to its stack starts at the top of it. The last two belong to trap
- * handlers.
+ * never saved: whoever goes to its stack starts at the top of it. What takes a goroutine off in an
+ * interrupt, and the way back from that, stands below them.
  *
  * Floating point. fs0 … fs11 would double the price for goroutines that never use them, so the
  * unit is off (sstatus.FS) until a goroutine's first floating-point instruction traps; trap.c then
@@ -215,30 +212,40 @@ FUNC(arch_switch_end)
 END(arch_switch_end)
 
 /*
- * Preemption: the frame that trap.S stored is copied to below the goroutine's stack pointer, what
- * tracebacks look at too: the registers, sstatus and scause. Floating point, if the goroutine has it,
- * goes behind it from the registers themselves, which no handler has touched: the unit is on, since
- * the goroutine was running; it is off afterwards.
+ * Preemption: the end of an interrupt whose goroutine leaves the hart. What trap.S stored is copied
+ * to below the goroutine's stack pointer; s1 … s11 are still the goroutine's and go there too; gp
+ * is one for all. Floating point, if the goroutine has it, goes behind it from the registers
+ * themselves, which no handler has touched: the unit is on, since the goroutine was running; it is
+ * off afterwards. Then the handler is left by hand: the next trap starts at the top of the trap stack.
  *
- * a0 frame
+ * sp frame on the trap stack   a0 what follows
  */
-FUNC(arch_frame_park)
-    ld   t0, 32(a0)                     /* tp */
-    ld   t1, 16(a0)                     /* sp */
+FUNC(riscv_trap_park)
+    mv   a2, a0
+    ld   a0, 32(sp)                     /* tp */
+    ld   t1, 16(sp)                     /* sp */
     lla  t2, riscv_frame_resume
     addi t1, t1, -(ARCH_FRAME_SIZE + ARCH_FRAME_FP_SIZE)
     andi t1, t1, -16
-    sd   t2, ARCH_CONTEXT_RA - ARCH_CONTEXT_SIZE(t0)
-    sd   t1, ARCH_CONTEXT_SP - ARCH_CONTEXT_SIZE(t0)
-    lbu  t0, CTX(-ARCH_G_FLAGS)(t0)
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
-    ld   t2, 16 * \n(a0)
-    ld   t3, 16 * \n + 8(a0)
-    sd   t2, 16 * \n(t1)
-    sd   t3, 16 * \n + 8(t1)
+    sd   t2, ARCH_CONTEXT_RA - ARCH_CONTEXT_SIZE(a0)
+    sd   t1, ARCH_CONTEXT_SP - ARCH_CONTEXT_SIZE(a0)
+    lbu  t0, CTX(-ARCH_G_FLAGS)(a0)
+    .irp n, 0, 1, 2, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 28, 29, 30, 31, 32, 33
+    ld   t2, 8 * \n(sp)
+    sd   t2, 8 * \n(t1)
     .endr
+    .irp n, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27
+    sd   x\n, 8 * \n(t1)
+    .endr
+    ld   a1, ARCH_FRAME_SIZE(sp)        /* struct arch_hart * */
     bnez t0, 1f
-    ret
+2:  addi t2, sp, ARCH_FRAME_SIZE
+    csrw sscratch, t2
+    ld   sp, ARCH_HART_SCHED_SP(a1)     /* tp is the scheduler's since the trap */
+    li   s0, 0
+    li   ra, 0
+    csrsi sstatus, SSTATUS_SIE
+    jr   a2
 1:  .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
     fsd  f\n, ARCH_FRAME_SIZE + 8 * \n(t1)
     .endr
@@ -246,22 +253,8 @@ FUNC(arch_frame_park)
     sd   t0, ARCH_FRAME_SIZE + 256(t1)
     li   t0, SSTATUS_FS
     csrc sstatus, t0
-    ret
-END(arch_frame_park)
-
-/*
- * a0 arg   a1 hart   a2 fn: out of a trap handler, interrupts masked until here.
- */
-FUNC(arch_trap_leave)
-    ld   t0, ARCH_HART_TRAP_SP(a1)
-    csrw sscratch, t0
-    ld   sp, ARCH_HART_SCHED_SP(a1)
-    ld   tp, ARCH_HART_SCHED_TP(a1)
-    li   s0, 0
-    li   ra, 0
-    csrsi sstatus, SSTATUS_SIE
-    jr   a2
-END(arch_trap_leave)
+    j    2b
+END(riscv_trap_park)
 
 /* First instructions of a new context: s1 is the function, s2 its argument. */
 FUNC(riscv_context_entry)

@@ -1,7 +1,7 @@
 /*
  * trap: what a trap of a RISC-V hart was, told to the kernel.
  *
- * Interrupts go to trap_timer, trap_software and trap_external. Of the exceptions, one is ours:
+ * trap.S tells interrupts, which go to trap_timer, trap_software and trap_external, from exceptions. Of these, one is ours:
  * the first floating-point instruction of a goroutine, see switch.S. It shows as an illegal
  * instruction while sstatus.FS is off, so the unit is turned on and the instruction repeated; a
  * truly illegal one comes back with the unit on and is then reported. Firmware that does not
@@ -14,7 +14,8 @@
 #define INTERRUPT_EXTERNAL 9
 
 /* trap.S calls these. */
-void riscv_trap(struct arch_hart *hart, struct arch_frame *f);
+arch_leaver *riscv_interrupt(struct arch_hart *hart, struct arch_frame *f);
+void riscv_exception(struct arch_hart *hart, struct arch_frame *f);
 _Noreturn void riscv_trap_nested(struct arch_hart *hart, struct arch_frame *f);
 
 static bool fp_first_use(struct arch_hart *hart, struct arch_frame *f)
@@ -47,18 +48,31 @@ static enum trap_fault fault_kind(uint64_t cause)
     }
 }
 
-void riscv_trap(struct arch_hart *hart, struct arch_frame *f)
+/* A leaf but for its end: no frame. */
+__attribute__((optimize("omit-frame-pointer"))) arch_leaver *riscv_interrupt(struct arch_hart *hart,
+                                                                             struct arch_frame *f)
 {
-    switch (f->cause) {
-    case SCAUSE_INTERRUPT | INTERRUPT_TIMER: trap_timer(hart, f); return;
-    case SCAUSE_INTERRUPT | INTERRUPT_SOFTWARE: trap_software(hart, f); return;
-    case SCAUSE_INTERRUPT | INTERRUPT_EXTERNAL: trap_external(hart, f); return;
-    case CAUSE_ILLEGAL:
-        if (fp_first_use(hart, f))
-            return;
-        break;
+    switch (f->cause & ~SCAUSE_INTERRUPT) {
+    case INTERRUPT_TIMER: return trap_timer(hart, f);
+    case INTERRUPT_SOFTWARE: return trap_software(hart, f);
+    case INTERRUPT_EXTERNAL: return trap_external(hart, f);
     }
+    trap_fault(hart, f, FAULT_OTHER, 0); /* nothing else is enabled */
+    return NULL;
+}
+
+void riscv_exception(struct arch_hart *hart, struct arch_frame *f)
+{
+    if (f->cause == CAUSE_ILLEGAL && fp_first_use(hart, f))
+        return;
     trap_fault(hart, f, fault_kind(f->cause), f->tval);
+}
+
+/* Nothing but floating point uses its registers here, and in a handler nobody may: the unit is mostly
+ * off. */
+void arch_trap_call(void (*fn)(void *), void *arg)
+{
+    fn(arg);
 }
 
 void riscv_trap_nested(struct arch_hart *hart, struct arch_frame *f)

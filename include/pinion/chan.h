@@ -8,6 +8,8 @@
  * before it closed to who finds the channel closed.
  *
  * There is no collector: whoever knows that nobody uses a channel any more frees it.
+ *
+ * The channels of timers and tickers (time.h) can only be received from, and say 0 to len and cap.
  */
 #pragma once
 #include <stdbool.h>

@@ -272,7 +272,7 @@ static inline void semaphore_release(semaphore *s, int64_t n)
 
 /* ---- pool ---- */
 
-struct pool_block_;
+struct pool_place_;
 
 /*
  * Go: sync.Pool. Holds objects that are not in use, each hart's own at hand first. new and drop are
@@ -283,7 +283,7 @@ struct pool_block_;
 typedef struct pool {
     void *(*new)(void); /* NULL: pool_get returns NULL when there is nothing */
     void (*drop)(void *);
-    struct pool_block_ *_Atomic block_;
+    struct pool_place_ *_Atomic places_;
 } pool;
 
 /* One that was put, or a new one. NULL: none, and new is NULL or has returned NULL. */

@@ -291,7 +291,7 @@ static void asks(void *n)
         chan_recv(from, &v);
         good += v == i;
     }
-    right = good;
+    right += good;
     waitgroup_done(&wg);
 }
 
@@ -306,17 +306,25 @@ static void answers(void *n)
     waitgroup_done(&wg);
 }
 
-/* n messages, half of them each way. */
-static void unbuffered(long n)
+/* n messages, half of them each way, with a switch each, in runs of so many. */
+static void ping_pong(const char *name, long n, long run, void (*one)(void *),
+                      void (*other)(void *))
 {
     uint64_t was = switches();
     ping = chan_make(sizeof(uint64_t), 0);
     pong = chan_make(sizeof(uint64_t), 0);
-    between_two(n / 2, asks, answers);
-    check("unbuffered", right, (uint64_t)n / 2);
-    check("unbuffered, switches", switches() - was, (uint64_t)n);
+    right = 0;
+    for (long left = n; left > 0; left -= run)
+        between_two(run / 2, one, other);
+    check(name, right, (uint64_t)n / 2);
+    check(name, switches() - was, (uint64_t)n);
     close_and_free(ping);
     close_and_free(pong);
+}
+
+static void unbuffered(long n)
+{
+    ping_pong("unbuffered", n, n, asks, answers);
 }
 
 static inline void in_and_out(chan *c, const uint64_t *sent, uint64_t *got)
@@ -392,7 +400,7 @@ static void select_asks(void *n)
         chan_send(to, &i);
         good += chan_select(cases, 2, true) == 0 && v == i;
     }
-    right = good;
+    right += good;
     waitgroup_done(&wg);
 }
 
@@ -409,17 +417,12 @@ static void select_answers(void *n)
     waitgroup_done(&wg);
 }
 
+/* In short runs: the end of a slice may turn the roles around for the rest of one. Then who should wait
+ * finds the message there, and who sends it has to wait. */
 static void select_blocked(long n)
 {
-    uint64_t was = switches();
-    ping = chan_make(sizeof(uint64_t), 0);
-    pong = chan_make(sizeof(uint64_t), 0);
     silent = chan_make(sizeof(uint64_t), 0);
-    between_two(n / 2, select_asks, select_answers);
-    check("select", right, (uint64_t)n / 2);
-    check("select, switches", switches() - was, (uint64_t)n);
-    close_and_free(ping);
-    close_and_free(pong);
+    ping_pong("select", n, 500, select_asks, select_answers);
     close_and_free(silent);
 }
 
@@ -519,6 +522,33 @@ static void timer_pair(long n)
     check("timer", b.timer_fires - a.timer_fires, 0);
 }
 
+static void channel_timer_pair(long n)
+{
+    for (long i = 0; i < n; i++) {
+        timer *t = time_new_timer(HOUR);
+        if (!timer_stop(t))
+            check("channel timer stop", 1, 0);
+        timer_free(t);
+    }
+}
+
+/* What most selects with a time limit do: the message comes. */
+static void select_in_time(long n)
+{
+    uint64_t v = 1, sum = 0;
+    chan *c = chan_make(sizeof(v), 1);
+    for (long i = 0; i < n; i++) {
+        chan *limit = time_after(HOUR);
+        struct select_case cases[] = {{c, SELECT_RECV, &v, false},
+                                      {limit, SELECT_RECV, NULL, false}};
+        chan_send(c, &v);
+        sum += chan_select(cases, 2, true) == 0;
+        chan_free(limit);
+    }
+    check("select in time", sum, (uint64_t)n);
+    close_and_free(c);
+}
+
 #define SLEEPERS 1000
 
 /* All sleep for 1 ms, again and again: the heap holds most of them, and mostly somebody is due. The
@@ -563,7 +593,9 @@ static const struct bench {
     {"pool get + put", pool_pair},
     {"waitgroup add + done", waitgroup_pair},
     {"timer create + stop", timer_pair},
+    {"timer with a channel, create + stop", channel_timer_pair},
     {"sleep + wake, 1000 sleepers", sleepers},
+    {"select with a time limit, in time", select_in_time},
     {"time_now", now},
     {"unbuffered channel, one-way message", unbuffered},
     {"buffered send + recv, no switch", buffered},

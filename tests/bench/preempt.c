@@ -5,7 +5,7 @@
  * Two counters agree with ICOUNT=1: the clock, too coarse here, and the processor's own, which
  * counts each instruction: minstret on RISC-V, PMCCNTR on Arm. Goroutines read it in a loop and each
  * looks at what the last reader, whoever it was, has read. A step larger than the loop is a switch,
- * the loop's ten instructions included. The figure is the middle one: with CROWD goroutines most
+ * the loop's seven instructions included. The figure is the middle one: with CROWD goroutines most
  * find the next one in the hart's own queue; every CROWD-th has to fetch them from the global one.
  */
 #include <pinion.h>
@@ -15,6 +15,7 @@
 
 #define CROWD    5
 #define SWITCHES 100
+#define SLICE    (200 * MICROSECOND)
 #define STEP     150  /* the loop is shorter, a switch longer */
 #define TOO_LONG 5000 /* a goroutine that was stopped between reading and storing */
 
@@ -43,13 +44,22 @@ static void start_counter(void)
 #endif
 }
 
+/* Slices vary by the timer's ticks, or each reader might be stopped at the same instruction again and
+ * again, perhaps one between reading and storing. */
+static __attribute__((noinline)) void note_step(uint64_t step, uint64_t now)
+{
+    preempt_slice_ns = SLICE + (int64_t)(now % 64) * 100;
+    if (step < TOO_LONG && n < SWITCHES)
+        took[n++] = step;
+}
+
 static void read_on(void *end)
 {
     while (n < SWITCHES) {
         uint64_t was = last, now = instructions();
         last = now;
-        if (now - was > STEP && now - was < TOO_LONG && n < SWITCHES)
-            took[n++] = now - was;
+        if (now - was > STEP)
+            note_step(now - was, now);
     }
     waitgroup_done(end);
 }
@@ -65,7 +75,7 @@ int main(void)
     struct runtime_sched_stats a, b;
     waitgroup end = {0};
     start_counter();
-    preempt_slice_ns = 200 * MICROSECOND;
+    preempt_slice_ns = SLICE;
     waitgroup_add(&end, CROWD);
     runtime_read_sched_stats(&a);
     for (int i = 0; i < CROWD; i++)

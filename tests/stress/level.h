@@ -16,8 +16,20 @@ static inline void level_trim_here(void *wg)
     waitgroup_done(wg);
 }
 
+/* Waits until main is alone. A goroutine is counted as gone a moment before its stack is: so the other
+ * harts must sleep too. */
+static inline void level_alone(void)
+{
+    int64_t until = time_now() + PATIENCE;
+    while (runtime_numgoroutine() != 1 ||
+           (uint32_t)__builtin_popcountll(load_relaxed(&sched.idle_m)) + 1 != sched.n_m) {
+        CHECK(time_now() < until, "%d goroutines are left", runtime_numgoroutine());
+        time_sleep(MILLISECOND);
+    }
+}
+
 /*
- * Makes every P give up its dead goroutines' stacks, and waits until main is alone. The goroutines
+ * Makes every P give up its dead goroutines' stacks, with main alone before and after. The goroutines
  * that do it have stacks of another size than the default, which no P keeps; so nothing is left
  * that would hold on to a page table here in one run and there in the next.
  */
@@ -25,21 +37,16 @@ static inline void level_trim(void)
 {
     waitgroup wg = {0};
     int n = runtime_gomaxprocs(0);
+    level_alone();
     for (int i = 0; i < n; i++) {
         struct go_attr attr = {.affinity = UINT64_C(1) << i, .stack_size = 2 * STACK_DEFAULT};
         waitgroup_add(&wg, 1);
         CHECK(go_with(&attr, level_trim_here, &wg) > 0, "go_with failed");
     }
     waitgroup_wait(&wg);
-    /* A goroutine is counted as gone a moment before its stack is: so the others must sleep too. */
-    int64_t until = time_now() + PATIENCE;
-    while (runtime_numgoroutine() != 1 ||
-           (uint32_t)__builtin_popcountll(load_relaxed(&sched.idle_m)) + 1 != sched.n_m) {
-        CHECK(time_now() < until, "%d goroutines are left", runtime_numgoroutine());
-        time_sleep(MILLISECOND);
-    }
+    level_alone();
     preempt_off();
-    stack_trim();
+    g_trim();
     preempt_on();
 }
 

@@ -29,12 +29,13 @@ static inline void stress_show(void)
         struct p *p = sched.p[i];
         struct m *m = sched.m[i];
         fprintf(stderr,
-                "P%lu status %d M%ld queued %lu attention %lx inbox %d pinbox %d pinned %d "
+                "P%lu status %lx M%ld queued %lu attention %lx inbox %d pinbox %d pinned %d "
                 "first timer %lld | M%lu P%ld spinning %d next_p %d self_wake %lu armed %lld\n",
-                (unsigned long)i, (int)p->status, p->m != NULL ? (long)p->m->id : -1L,
-                (unsigned long)runq_len(&p->runq), (unsigned long)load_relaxed(&p->attention),
-                load_relaxed(&p->inbox) != NULL, load_relaxed(&p->pinbox) != NULL,
-                p->pinned_head != NULL, (long long)load_relaxed(&p->timers.first), (unsigned long)i,
+                (unsigned long)i, (unsigned long)load_relaxed(&p->status),
+                p->m != NULL ? (long)p->m->id : -1L, (unsigned long)runq_len(&p->runq),
+                (unsigned long)load_relaxed(&p->attention), load_relaxed(&p->inbox) != NULL,
+                load_relaxed(&p->pinbox) != NULL, p->pinned_head != NULL,
+                (long long)load_relaxed(&p->timers.first), (unsigned long)i,
                 m->p != NULL ? (long)m->p->id : -1L, m->spinning, load_relaxed(&m->next_p) != NULL,
                 (unsigned long)load_relaxed(&m->self_wake), (long long)m->armed);
     }

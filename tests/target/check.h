@@ -28,6 +28,16 @@
             check_failed_(__FILE__, __LINE__, #a " is %lld, not %lld", a_, b_); \
     } while (0)
 
+/* For text: shows both. */
+#define CHECK_STR(a, b)                                                                    \
+    do {                                                                                   \
+        const char *a_ = (a), *b_ = (b);                                                   \
+        if (strcmp(a_, b_) != 0) {                                                         \
+            printf("\"%s\" is not \"%s\"\n", a_, b_);                                      \
+            check_failed_(__FILE__, __LINE__, "text that is not what it should be", 0, 0); \
+        }                                                                                  \
+    } while (0)
+
 /* For what is to come true soon, such as a goroutine's end after its last words. */
 #define CHECK_SOON(condition)                                                   \
     do {                                                                        \
@@ -55,6 +65,34 @@ static inline void apart(void (*fn)(void *), void *arg)
     waitgroup end = {0};
     CHECK(waitgroup_go(&end, fn, arg) > 0);
     waitgroup_wait(&end);
+}
+
+struct check_doomed_ {
+    void (*fn)(void *);
+    void *arg;
+    char said[128];
+};
+
+static inline void check_keep_words_(void *doomed)
+{
+    struct check_doomed_ *d = doomed;
+    CHECK(runtime_recover(d->said, sizeof(d->said)));
+}
+
+static inline void check_run_doomed_(void *doomed)
+{
+    struct check_doomed_ *d = doomed;
+    runtime_defer(check_keep_words_, d);
+    d->fn(d->arg);
+}
+
+/* Runs fn(arg) in a goroutine of its own, which must panic, and returns its words, until the next. */
+static inline const char *panic_of(void (*fn)(void *), void *arg)
+{
+    static struct check_doomed_ d;
+    d = (struct check_doomed_){fn, arg, ""};
+    apart(check_run_doomed_, &d);
+    return d.said;
 }
 
 /* Starts n goroutines fn(0) … fn(n - 1) and waits for their ends. */

@@ -339,6 +339,23 @@ static int deadlock_after_a_sleeper(void)
     return 0;
 }
 
+/* So does a timer, for as long as it may fire. */
+static void tell(void *c)
+{
+    chan_send(c, &(int){1});
+}
+
+static int deadlock_after_a_timer(void)
+{
+    chan *c = chan_make(sizeof(int), 0);
+    timer_stop(time_after_func(HOUR, tell, c));
+    time_after_func(50 * MILLISECOND, tell, c);
+    chan_recv(c, NULL);
+    say("the timer fired");
+    chan_recv(c, NULL);
+    return 0;
+}
+
 static _Atomic bool main_has_said;
 
 static void say_first(void *text)
@@ -482,6 +499,7 @@ static const struct {
     END(deadlock),
     END(deadlock_of_main),
     END(deadlock_after_a_sleeper),
+    END(deadlock_after_a_timer),
     END(main_goes),
     END(main_goes_and_another_is_stuck),
     END(unlock_unlocked),

@@ -1,9 +1,13 @@
 /*
- * sync_pool_test: what a pool gives back, what it drops and when. The trims are the runtime's own
- * function, called here instead of every two minutes.
+ * sync_pool_test: what a pool gives back, what it drops and when.
+ *
+ *     sync_pool_test            trims are the runtime's own function, called here
+ *     sync_pool_test by_itself  trims come every two minutes, with ICOUNT=1, where these pass quickly
+ *     sync_pool_test deadlock   one that is to be reported although a trim is due in two minutes
  */
 #include <stdatomic.h>
 #include "check.h"
+#include "sched/config.h"
 #include "sched/pool.h"
 
 static _Atomic int made, dropped;
@@ -142,8 +146,143 @@ static void when_memory_is_short_pools_are_trimmed(void)
     CHECK_EQ(refusals, 3);
 }
 
-int main(void)
+/* ---- by itself ---- */
+
+#define PERIOD ((duration)POOL_TRIM_NS)
+
+static uint64_t timer_fires(void)
 {
+    struct runtime_sched_stats s;
+    runtime_read_sched_stats(&s);
+    return s.timer_fires;
+}
+
+static void put_ten(pool *p)
+{
+    void *x[10];
+    for (int i = 0; i < 10; i++)
+        x[i] = pool_get(p);
+    for (int i = 0; i < 10; i++)
+        pool_put(p, x[i]);
+}
+
+static void sleep_until(int64_t when)
+{
+    time_sleep(when - time_now());
+}
+
+static pool thrice = {.new = make, .drop = drop};
+
+static void unused_for_two_periods_it_is_dropped(void)
+{
+    for (int round = 0; round < 3; round++) { /* each begins with places asleep */
+        begin();
+        int64_t start = time_now();
+        put_ten(&thrice);
+        sleep_until(start + 2 * PERIOD - SECOND);
+        CHECK_EQ(dropped, 0);
+        sleep_until(start + 2 * PERIOD + SECOND);
+        CHECK_EQ(dropped, 10);
+        CHECK_EQ(runtime_numgoroutine(), 1);
+    }
+}
+
+static void with_nothing_in_any_pool_nobody_is_woken(void)
+{
+    uint64_t fires = timer_fires();
+    time_sleep(10 * HOUR);
+    CHECK_EQ(timer_fires() - fires, 1);
+}
+
+static void a_pool_in_use_keeps_its_objects(void)
+{
+    static pool p = {.new = make, .drop = drop};
+    begin();
+    put_ten(&p);
+    for (int i = 0; i < 100; i++) {
+        put_ten(&p);
+        time_sleep(PERIOD / 7);
+    }
+    CHECK_EQ(made, 10);
+    CHECK_EQ(dropped, 0);
+    sleep_until(time_now() + 2 * PERIOD);
+    CHECK_EQ(dropped, 10);
+}
+
+/* Out of the pool while the last trim went by, put by the fast way into a place that nobody watches. */
+static void what_comes_back_late_is_dropped_in_time_too(void)
+{
+    static pool p = {.new = make, .drop = drop};
+    begin();
+    put_ten(&p);
+    void *x = pool_get(&p);
+    time_sleep(3 * PERIOD);
+    CHECK_EQ(dropped, 9);
+    uint64_t fires = timer_fires();
+    time_sleep(3 * PERIOD);
+    CHECK_EQ(timer_fires() - fires, 1);
+    pool_put(&p, x);
+    time_sleep(3 * PERIOD);
+    CHECK_EQ(dropped, 10);
+}
+
+static chan *dropped_objects;
+
+static void drop_into_channel(void *x)
+{
+    chan_send(dropped_objects, &x);
+}
+
+static void drop_may_block(void)
+{
+    static pool p = {.new = make, .drop = drop_into_channel};
+    dropped_objects = chan_make(sizeof(void *), 0);
+    put_ten(&p);
+    time_sleep(3 * PERIOD);
+    CHECK_EQ(runtime_numgoroutine(), 2);
+    for (int i = 0; i < 10; i++) {
+        void *x;
+        chan_recv(dropped_objects, &x);
+        free(x);
+    }
+    time_sleep(SECOND);
+    CHECK_EQ(runtime_numgoroutine(), 1);
+    chan_free(dropped_objects);
+}
+
+static void nothing(void *unused)
+{
+    (void)unused;
+}
+
+/* Timers that were freed are a pool of the runtime's own. */
+static void deadlock_with_filled_pools(void)
+{
+    static pool p = {.new = make, .drop = drop};
+    mutex m = {0};
+    put_ten(&p);
+    timer_free(time_after_func(HOUR, nothing, NULL));
+    mutex_lock(&m);
+    mutex_lock(&m);
+}
+
+static void by_itself(void)
+{
+    RUN(unused_for_two_periods_it_is_dropped);
+    RUN(with_nothing_in_any_pool_nobody_is_woken);
+    RUN(a_pool_in_use_keeps_its_objects);
+    RUN(what_comes_back_late_is_dropped_in_time_too);
+    RUN(drop_may_block);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "by_itself") == 0) {
+        by_itself();
+        return 0;
+    }
+    if (argc > 1)
+        deadlock_with_filled_pools();
     RUN(a_pool_gives_back_what_was_put);
     RUN(a_pool_without_new_gives_null);
     RUN(a_pool_holds_any_number);

@@ -184,8 +184,49 @@ static void the_last_one_out_may_free_it(void)
     waitgroup_wait(&wg);
 }
 
-int main(void)
+/*
+ * Readers overlap, so that the rwmutex is never without one. Who reads when the writer comes may end,
+ * and each that was let in by the last unlock may not have noticed yet; nobody else goes before it.
+ * In turns (ICOUNT=1, one hart), so that nothing happens between the count and the lock.
+ */
+#define READERS 12
+
+static _Atomic bool enough;
+static _Atomic long reads;
+
+static void read_without_end(void *unused)
 {
+    (void)unused;
+    while (!enough) {
+        rwmutex_rlock(&rw);
+        reads++;
+        runtime_gosched();
+        rwmutex_runlock(&rw);
+    }
+}
+
+static void readers_that_overlap_keep_no_writer_out(void)
+{
+    waitgroup wg = {0};
+    for (int i = 0; i < READERS; i++)
+        CHECK(waitgroup_go(&wg, read_without_end, NULL) > 0);
+    for (int i = 0; i < 500; i++) {
+        runtime_gosched();
+        CHECK(!rwmutex_try_lock(&rw)); /* they do overlap */
+        long before = reads;
+        rwmutex_lock(&rw);
+        CHECK(reads - before <= READERS);
+        rwmutex_unlock(&rw);
+    }
+    CHECK(reads > 500 * READERS / 2); /* nor does it keep them out */
+    enough = true;
+    waitgroup_wait(&wg);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "exact") == 0)
+        RUN(readers_that_overlap_keep_no_writer_out);
     RUN(readers_enter_together);
     RUN(a_writer_waits_for_all_readers);
     RUN(a_waiting_writer_holds_back_new_readers);

@@ -11,28 +11,15 @@ static void start(waitgroup *wg, void (*fn)(void *), intptr_t arg)
     settle();
 }
 
-static char panic_text[128];
-
-static void keep_text(void *unused)
+static void call(void *fn)
 {
-    (void)unused;
-    CHECK(runtime_recover(panic_text, sizeof panic_text));
-}
-
-static void recovered(void *fn)
-{
-    runtime_defer(keep_text, NULL);
     ((void (*)(void))fn)();
 }
 
 /* fn, in a goroutine of its own, must panic with text. */
 static void must_panic(void (*fn)(void), const char *text)
 {
-    panic_text[0] = '\0';
-    apart(recovered, (void *)fn);
-    if (strcmp(panic_text, text) != 0)
-        printf("it said: %s\n", panic_text);
-    CHECK(strcmp(panic_text, text) == 0);
+    CHECK_STR(panic_of(call, (void *)fn), text);
 }
 
 /* ---- once ---- */
@@ -239,8 +226,8 @@ static void wait_without_a_lock(void)
 
 static void a_cond_without_l_is_a_nil_pointer(void)
 {
-    apart(recovered, (void *)wait_without_a_lock);
-    CHECK(strstr(panic_text, "invalid memory address or nil pointer dereference") != NULL);
+    const char *text = panic_of(call, (void *)wait_without_a_lock);
+    CHECK(strstr(text, "invalid memory address or nil pointer dereference") != NULL);
 }
 
 /* ---- semaphore ---- */

@@ -115,19 +115,10 @@ static void null_and_nothing(void)
     timer_free(NULL);
 }
 
-static char text[128];
-
-static void keep_text(void *unused)
-{
-    (void)unused;
-    CHECK(runtime_recover(text, sizeof text));
-}
-
 static void stop_nothing(void *unused)
 {
     (void)unused;
     timer t = {0};
-    runtime_defer(keep_text, NULL);
     timer_stop(&t);
 }
 
@@ -135,16 +126,13 @@ static void reset_nothing(void *unused)
 {
     (void)unused;
     timer t = {0};
-    runtime_defer(keep_text, NULL);
     timer_reset(&t, 1);
 }
 
 static void an_uninitialized_timer_panics(void)
 {
-    apart(stop_nothing, NULL);
-    CHECK(strcmp(text, "time: Stop called on uninitialized Timer") == 0);
-    apart(reset_nothing, NULL);
-    CHECK(strcmp(text, "time: Reset called on uninitialized Timer") == 0);
+    CHECK_STR(panic_of(stop_nothing, NULL), "time: Stop called on uninitialized Timer");
+    CHECK_STR(panic_of(reset_nothing, NULL), "time: Reset called on uninitialized Timer");
 }
 
 static void stopping_some_leaves_the_others(void)

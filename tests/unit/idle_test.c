@@ -7,9 +7,7 @@
 #include "tests/unit/unit.h"
 #include "tests/unit/sched_world.h"
 #include "sched/proc.c"
-#define bit idle_bit
 #include "sched/idle.c"
-#undef bit
 
 /* ---- what they call ---- */
 
@@ -36,6 +34,7 @@ enum irq_event irq_poll(unsigned hart)
 }
 
 struct m *_Atomic freezer;
+struct timer_node pool_timer;
 
 void timers_interrupt(struct m *m)
 {
@@ -71,25 +70,6 @@ void timers_arm(struct m *m, struct p *p)
     (void)p;
     if (m->p == NULL)
         longjmp(asleep, 1);
-}
-
-void arch_park(void *arg, struct arch_hart *hart, void (*fn)(void *arg, struct arch_hart *hart))
-{
-    (void)fn, (void)arg, (void)hart;
-    abort();
-}
-
-void arch_yield(uintptr_t next_tp, struct arch_hart *hart, struct arch_ring *ring, uint32_t h,
-                uint32_t new_tail)
-{
-    (void)next_tp, (void)hart, (void)ring, (void)h, (void)new_tail;
-    abort();
-}
-
-void arch_resume(uintptr_t tp)
-{
-    (void)tp;
-    abort();
 }
 
 /* ---- Ms, Ps, Gs ---- */
@@ -160,6 +140,18 @@ TEST(a_timer_anywhere_is_no_deadlock)
     for (uint32_t i = 0; i < 4; i++)
         CHECK(sleeps(i));
     CHECK(!deadlock);
+}
+
+TEST(a_trim_of_pools_to_come_is_a_deadlock_all_the_same)
+{
+    struct timer_entry heap[2] = {{1000, &pool_timer}};
+    for (uint32_t others = 0; others < 2; others++) {
+        reset();
+        ps[1].timers = (struct timers){.heap = heap, .n = 1 + others, .first = 1000};
+        for (uint32_t i = 0; i < 4; i++)
+            CHECK(sleeps(i));
+        CHECK(deadlock == (others == 0));
+    }
 }
 
 TEST(any_work_in_sight_keeps_a_hart_awake)

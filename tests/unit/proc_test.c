@@ -65,25 +65,6 @@ void timers_run_others(struct p *p, struct p *victim)
     (void)p, (void)victim;
 }
 
-void arch_park(void *arg, struct arch_hart *hart, void (*fn)(void *arg, struct arch_hart *hart))
-{
-    (void)fn, (void)arg, (void)hart;
-    abort();
-}
-
-void arch_yield(uintptr_t next_tp, struct arch_hart *hart, struct arch_ring *ring, uint32_t h,
-                uint32_t new_tail)
-{
-    (void)next_tp, (void)hart, (void)ring, (void)h, (void)new_tail;
-    abort();
-}
-
-void arch_resume(uintptr_t tp)
-{
-    (void)tp;
-    abort();
-}
-
 /* ---- Ps and Gs ---- */
 
 #define GS 1024

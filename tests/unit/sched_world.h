@@ -70,21 +70,41 @@ DEFAULT void preempt_honour(void)
     abort();
 }
 
-DEFAULT int64_t preempt_deadline(struct m *m, struct p *p)
-{
-    (void)m;
-    return p->timers.first;
-}
-
 DEFAULT void preempt_on_timer(struct m *m, int64_t now)
 {
     (void)now;
     m->p->attention |= ATTN_TIMER;
 }
 
+/* ---- the port's: nobody switches, but for tests that say how: WORLD_SWITCHES */
+
+#ifndef WORLD_SWITCHES
+DEFAULT void arch_park(void *arg, struct arch_hart *hart,
+                       void (*fn)(void *arg, struct arch_hart *hart))
+{
+    (void)fn, (void)arg, (void)hart;
+    abort();
+}
+
+DEFAULT void arch_yield(uintptr_t next_tp, struct arch_hart *hart, struct arch_ring *ring,
+                        uint32_t h, uint32_t new_tail)
+{
+    (void)next_tp, (void)hart, (void)ring, (void)h, (void)new_tail;
+    abort();
+}
+
+DEFAULT void arch_resume(uintptr_t tp)
+{
+    (void)tp;
+    abort();
+}
+#endif
+
 /* ---- world.c's, section.c's, sysmon.c's and wired.c's */
 
-DEFAULT void schedtrace_tick(struct m *m)
+DEFAULT int64_t schedtrace_period;
+
+DEFAULT void schedtrace_tick_slow(struct m *m)
 {
     (void)m;
 }

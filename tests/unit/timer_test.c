@@ -4,10 +4,8 @@
  */
 #include "tests/unit/unit.h"
 #include "tests/unit/sched_world.h"
-#include <pinion/sync.h>
 #include "kernel/clock.h"
 #include "kernel/page.h"
-#include "sched/g.h"
 #include "sched/proc.h"
 #include "sched/timer.h"
 
@@ -86,31 +84,6 @@ void sched_next(struct m *m)
 void g_park(park_commit *commit, void *arg, enum wait_reason reason)
 {
     (void)commit, (void)arg, (void)reason;
-    abort();
-}
-
-int64_t g_spawn(const struct go_attr *attr, struct waitgroup *wg, void (*fn)(void *), void *arg,
-                uintptr_t pc)
-{
-    (void)attr, (void)wg, (void)fn, (void)arg, (void)pc;
-    abort();
-}
-
-void *pool_get(pool *of)
-{
-    (void)of;
-    abort();
-}
-
-void pool_put(pool *of, void *x)
-{
-    (void)of, (void)x;
-    abort();
-}
-
-void runtime_panic(const char *fmt, ...)
-{
-    (void)fmt;
     abort();
 }
 

@@ -1,0 +1,628 @@
+/*
+ * context_test: context.h's promises, one by one.
+ */
+#include <stdatomic.h>
+#include "check.h"
+#include "sched/gmp.h"
+#include "sched/pool.h"
+#include "settle.h"
+
+#define CANCELED 1
+#define EXCEEDED 2
+
+/* 0: it is not cancelled; and done says the same as err, asked after it and before. */
+static int state(context *c)
+{
+    bool ok = true, before = chan_try_recv(context_done(c), NULL, &ok);
+    const char *err = context_err(c);
+    CHECK(!before || (err != NULL && !ok));
+    CHECK(err == NULL || chan_try_recv(context_done(c), NULL, &ok));
+    if (err == NULL)
+        return 0;
+    CHECK(!ok);
+    if (strcmp(err, "context canceled") == 0)
+        return CANCELED;
+    CHECK(strcmp(err, "context deadline exceeded") == 0);
+    return EXCEEDED;
+}
+
+/* A child of each kind in turn; none of their deadlines comes. */
+static context *child_of(context *parent, int kind)
+{
+    static const int key;
+    context *c = kind % 4 == 0   ? context_with_cancel(parent)
+                 : kind % 4 == 1 ? context_with_timeout(parent, HOUR)
+                 : kind % 4 == 2 ? context_with_deadline(parent, time_now() + 2 * HOUR)
+                                 : context_with_value(parent, &key, NULL);
+    CHECK(c != NULL);
+    return c;
+}
+
+static context *root(int kind)
+{
+    return child_of(context_background(), kind);
+}
+
+/* Timers that are set, anywhere. */
+static int timers_set(void)
+{
+    int n = 0;
+    settle();
+    for (uint32_t i = 0; i < sched.n_p; i++)
+        n += (int)sched.p[i]->timers.n;
+    return n;
+}
+
+/* ---- cancel ---- */
+
+static void the_background_never_ends_and_has_nothing(void)
+{
+    context *b = context_background();
+    int64_t when = 7;
+    int key;
+    CHECK(b != NULL && b == context_background());
+    context_cancel(b);
+    context_free(b);
+    CHECK(context_done(b) == NULL);
+    CHECK(context_err(b) == NULL);
+    CHECK(!context_deadline(b, &when) && when == 7);
+    CHECK(context_value(b, &key) == NULL);
+    CHECK(context_value(b, NULL) == NULL);
+    context_free(NULL);
+}
+
+static void a_context_is_cancelled_once_and_says_so(void)
+{
+    for (int kind = 0; kind < 4; kind++) {
+        context *c = root(kind);
+        chan *done = context_done(c);
+        CHECK(done != NULL && chan_cap(done) == 0);
+        CHECK_EQ(state(c), 0);
+        context_cancel(c);
+        CHECK_EQ(state(c), CANCELED);
+        context_cancel(c);
+        CHECK_EQ(state(c), CANCELED);
+        CHECK(context_done(c) == done);
+        context_free(c);
+    }
+}
+
+static _Atomic int awake;
+
+static void wait_for_done(void *c)
+{
+    CHECK(!chan_recv(context_done(c), NULL));
+    CHECK_EQ(state(c), CANCELED);
+    atomic_fetch_add(&awake, 1);
+}
+
+static void select_done(void *c)
+{
+    struct select_case cases[] = {{context_done(context_background()), SELECT_RECV, NULL, false},
+                                  {context_done(c), SELECT_RECV, NULL, true}};
+    CHECK_EQ(chan_select(cases, 2, false), -1);
+    CHECK_EQ(chan_select(cases, 2, true), 1);
+    CHECK(!cases[1].ok);
+    CHECK_EQ(state(c), CANCELED);
+    atomic_fetch_add(&awake, 1);
+}
+
+static void cancel_wakes_all_who_wait(void)
+{
+    waitgroup over = {0};
+    context *parent = root(0), *c = child_of(parent, 0);
+    atomic_store(&awake, 0);
+    for (int i = 0; i < 40; i++) {
+        context *which = i % 4 < 2 ? parent : c;
+        CHECK(waitgroup_go(&over, i % 2 == 0 ? wait_for_done : select_done, which) > 0);
+    }
+    settle();
+    CHECK_EQ(awake, 0);
+    context_cancel(parent);
+    waitgroup_wait(&over);
+    CHECK_EQ(awake, 40);
+    context_free(c);
+    context_free(parent);
+}
+
+static void cancel_reaches_every_descendant_and_nobody_else(void)
+{
+    for (int kind = 0; kind < 16; kind++) {
+        context *top = root(0), *c = child_of(top, kind), *sibling = child_of(top, kind + 1);
+        context *below[] = {child_of(c, kind / 4), child_of(c, kind / 4 + 1), NULL, NULL};
+        below[2] = child_of(below[1], kind);
+        below[3] = child_of(below[2], kind / 4);
+        context_cancel(c);
+        for (int i = 0; i < 4; i++)
+            CHECK_EQ(state(below[i]), CANCELED);
+        CHECK_EQ(state(c), CANCELED);
+        CHECK_EQ(state(sibling), 0);
+        CHECK_EQ(state(top), 0);
+        for (int i = 0; i < 4; i++)
+            context_free(below[i]);
+        context_free(c);
+        CHECK_EQ(state(top), 0);
+        context_cancel(top);
+        CHECK_EQ(state(sibling), CANCELED);
+        context_free(sibling);
+        context_free(top);
+    }
+}
+
+static void a_child_of_a_cancelled_parent_is_cancelled_from_birth(void)
+{
+    context *canceled = root(0), *exceeded = context_with_timeout(canceled, 0);
+    context_cancel(canceled);
+    CHECK_EQ(state(exceeded), EXCEEDED); /* the first cause stays */
+    int before = timers_set();
+    for (int kind = 0; kind < 4; kind++) {
+        context *c = child_of(canceled, kind), *d = child_of(exceeded, kind), *e = child_of(d, 0);
+        context *late = context_with_timeout(canceled, -1);
+        CHECK_EQ(state(c), CANCELED);
+        CHECK_EQ(state(d), EXCEEDED);
+        CHECK_EQ(state(e), EXCEEDED);
+        CHECK_EQ(state(late), CANCELED); /* the parent's cause, not its own */
+        CHECK_EQ(timers_set(), before);
+        context_free(late);
+        context_free(e);
+        context_free(c);
+        context_free(d);
+    }
+    context_free(exceeded);
+    context_free(canceled);
+}
+
+/* ---- deadlines ---- */
+
+static void a_timeout_cancels_and_not_early(void)
+{
+    int64_t when, from = time_now();
+    context *c = context_with_timeout(context_background(), 3 * MILLISECOND);
+    context *child = child_of(c, 0);
+    CHECK(context_deadline(c, &when));
+    CHECK(when >= from + 3 * MILLISECOND && when <= time_now() + 3 * MILLISECOND);
+    CHECK(!chan_recv(context_done(c), NULL));
+    CHECK(time_now() >= when);
+    CHECK_EQ(state(c), EXCEEDED);
+    CHECK(!chan_recv(context_done(child), NULL));
+    CHECK_EQ(state(child), EXCEEDED);
+    context_cancel(child);
+    context_cancel(c);
+    CHECK_EQ(state(child), EXCEEDED);
+    CHECK_EQ(state(c), EXCEEDED);
+    context_free(c);
+    context_free(child);
+}
+
+static void a_deadline_that_is_past_cancels_at_once(void)
+{
+    static const int64_t ago[] = {0, 1, SECOND, INT64_MAX};
+    int before = timers_set();
+    for (int i = 0; i < 4; i++) {
+        int64_t when, now = time_now();
+        context *parent = root(0);
+        context *c = context_with_timeout(parent, -ago[i]);
+        CHECK_EQ(state(c), EXCEEDED);
+        CHECK(context_deadline(c, &when) && when <= time_now() - ago[i] && when >= now - ago[i]);
+        context *d = context_with_deadline(parent, now - ago[i]);
+        CHECK_EQ(state(d), EXCEEDED);
+        CHECK(context_deadline(d, &when) && when == now - ago[i]);
+        CHECK_EQ(state(parent), 0);
+        context_free(parent);
+        CHECK_EQ(state(c), EXCEEDED);
+        context_free(c);
+        context_free(d);
+    }
+    context *first = context_with_deadline(context_background(), INT64_MIN);
+    CHECK_EQ(state(first), EXCEEDED);
+    context_free(first);
+    CHECK_EQ(timers_set(), before);
+}
+
+static void a_later_deadline_keeps_the_parents(void)
+{
+    int64_t when, soon = time_now() + 5 * MILLISECOND;
+    context *parent = context_with_deadline(context_background(), soon);
+    context *value = context_with_value(parent, &when, NULL);
+    context *later = context_with_timeout(value, HOUR), *same = context_with_deadline(value, soon);
+    context *plain = context_with_cancel(later), *earlier = context_with_deadline(later, 1);
+    CHECK(context_deadline(value, &when) && when == soon);
+    CHECK(context_deadline(later, &when) && when == soon);
+    CHECK(context_deadline(same, &when) && when == soon);
+    CHECK(context_deadline(plain, &when) && when == soon);
+    CHECK(context_deadline(earlier, &when) && when == 1);
+    CHECK(context_deadline(later, NULL));
+    CHECK(!chan_recv(context_done(plain), NULL));
+    CHECK(time_now() >= soon);
+    CHECK_EQ(state(plain), EXCEEDED);
+    CHECK(!chan_recv(context_done(same), NULL));
+    CHECK_EQ(state(same), EXCEEDED);
+    context_free(parent);
+    context_free(value);
+    context_free(same);
+    context_free(later);
+    context_free(earlier);
+    context_free(plain);
+}
+
+static void an_earlier_deadline_does_not_cancel_the_parent(void)
+{
+    context *parent = context_with_timeout(context_background(), HOUR);
+    context *c = context_with_timeout(parent, MILLISECOND);
+    CHECK(!chan_recv(context_done(c), NULL));
+    CHECK_EQ(state(c), EXCEEDED);
+    CHECK_EQ(state(parent), 0);
+    context_free(c);
+    CHECK_EQ(state(parent), 0);
+    context_free(parent);
+}
+
+static void deadlines_do_not_overflow(void)
+{
+    int64_t when;
+    context *all[] = {context_with_timeout(context_background(), INT64_MAX),
+                      context_with_timeout(context_background(), INT64_MAX - time_now() + 5),
+                      context_with_deadline(context_background(), INT64_MAX),
+                      context_with_deadline(context_background(), INT64_MAX - 1)};
+    time_sleep(3 * MILLISECOND);
+    for (int i = 0; i < 4; i++) {
+        CHECK_EQ(state(all[i]), 0);
+        CHECK(context_deadline(all[i], &when) && when >= INT64_MAX - 1);
+        context *c = context_with_timeout(all[i], MILLISECOND);
+        CHECK(context_deadline(c, &when) && when < time_now() + MINUTE);
+        CHECK(!chan_recv(context_done(c), NULL));
+        context_free(c);
+        context_free(all[i]);
+    }
+}
+
+static void a_cancelled_timeout_leaves_no_timer(void)
+{
+    int before = timers_set();
+    context *c = root(1), *parent = root(0), *child = child_of(parent, 2);
+    CHECK_EQ(timers_set(), before + 2);
+    context_cancel(c);
+    context_cancel(parent);
+    CHECK_EQ(timers_set(), before);
+    CHECK_EQ(runtime_numgoroutine(), 1);
+    context_free(child);
+    context_free(parent);
+    context_free(c);
+    CHECK_EQ(timers_set(), before);
+}
+
+/* ---- values ---- */
+
+static void values_are_found_by_the_keys_address_nearest_first(void)
+{
+    static const char key[] = "key", same[] = "key", other[] = "other", none[] = "none";
+    int x, y, z;
+    context *a = context_with_value(context_background(), key, &x);
+    context *b = child_of(a, 0);
+    context *c = context_with_value(b, other, &y);
+    context *d = context_with_value(c, key, &z);
+    context *e = child_of(d, 1);
+    context *f = context_with_value(e, key, NULL);
+    CHECK(context_value(a, key) == &x);
+    CHECK(context_value(b, key) == &x);
+    CHECK(context_value(c, key) == &x);
+    CHECK(context_value(d, key) == &z);
+    CHECK(context_value(e, key) == &z);
+    CHECK(context_value(f, key) == NULL); /* that is its value */
+    CHECK(context_value(f, other) == &y);
+    CHECK(context_value(b, other) == NULL);
+    CHECK(context_value(f, same) == NULL);
+    CHECK(context_value(f, none) == NULL);
+    CHECK(context_value(f, NULL) == NULL);
+    context *all[] = {a, b, c, d, e};
+    for (int i = 0; i < 5; i++)
+        context_free(all[i]);
+    CHECK(context_value(f, key) == NULL); /* through parents that are freed */
+    CHECK(context_value(f, other) == &y);
+    context_free(f);
+}
+
+static void a_context_with_a_value_is_cancelled_as_any_other(void)
+{
+    int key;
+    context *parent = root(0), *value = context_with_value(parent, &key, &key);
+    context *c = child_of(value, 0);
+    context_cancel(value);
+    CHECK_EQ(state(parent), 0);
+    CHECK_EQ(state(value), CANCELED);
+    CHECK_EQ(state(c), CANCELED);
+    CHECK(context_value(c, &key) == &key);
+    context_free(c);
+    context_free(value);
+    context_free(parent);
+}
+
+/* ---- free ---- */
+
+static void free_cancels_and_leaves_children_their_parents(void)
+{
+    int key;
+    int64_t when, set;
+    context *top = context_with_value(context_background(), &key, &when);
+    context *timed = child_of(top, 2), *c = child_of(timed, 0), *d = child_of(c, 3);
+    CHECK(context_deadline(timed, &set));
+    context_free(top);
+    CHECK_EQ(state(timed), CANCELED);
+    CHECK_EQ(state(d), CANCELED);
+    context_free(timed);
+    context_free(c);
+    CHECK_EQ(state(d), CANCELED);
+    CHECK(context_value(d, &key) == &when);
+    CHECK(context_deadline(d, &when) && when == set);
+    context *e = child_of(d, 1); /* and may have children yet */
+    CHECK_EQ(state(e), CANCELED);
+    CHECK(context_value(e, &key) == &when);
+    context_free(d);
+    context_free(e);
+}
+
+static void a_free_of_a_child_cancels_nobody_above(void)
+{
+    context *top = root(0), *c = child_of(top, 0), *d = child_of(c, 1), *e = child_of(c, 0);
+    context_free(d);
+    CHECK_EQ(state(c), 0);
+    context_free(c);
+    CHECK_EQ(state(e), CANCELED);
+    CHECK_EQ(state(top), 0);
+    context_cancel(top); /* meets none of the dead */
+    context_free(e);
+    context_free(top);
+}
+
+/* ---- what panics ---- */
+
+static char text[128];
+
+static void keep_text(void *unused)
+{
+    (void)unused;
+    CHECK(runtime_recover(text, sizeof text));
+}
+
+static void without_parent(void *kind)
+{
+    runtime_defer(keep_text, NULL);
+    child_of(NULL, (int)(intptr_t)kind);
+}
+
+static void without_key(void *parent)
+{
+    runtime_defer(keep_text, NULL);
+    context_with_value(parent, NULL, NULL);
+}
+
+static void no_parent_and_no_key_panic_in_gos_words(void)
+{
+    for (intptr_t kind = 0; kind < 4; kind++) {
+        text[0] = '\0';
+        apart(without_parent, (void *)kind);
+        CHECK(strcmp(text, "cannot create context from nil parent") == 0);
+    }
+    apart(without_key, context_background());
+    CHECK(strcmp(text, "nil key") == 0);
+    apart(without_key, NULL);
+    CHECK(strcmp(text, "cannot create context from nil parent") == 0);
+}
+
+static void cancel_nothing(void *unused)
+{
+    (void)unused;
+    runtime_defer(keep_text, NULL);
+    context_cancel(NULL);
+}
+
+static void a_null_context_is_a_nil_pointer(void)
+{
+    apart(cancel_nothing, NULL);
+    CHECK(strstr(text, "nil pointer dereference") != NULL);
+}
+
+/* ---- large trees, on a goroutine's stack of 64 KiB ---- */
+
+#define MANY 10000
+
+static context *tree[MANY];
+
+/* Each has the one before, the first, or any before as its parent. */
+static void grow(int shape)
+{
+    tree[0] = root(0);
+    for (int i = 1; i < MANY; i++) {
+        int parent = shape == 0 ? i - 1 : shape == 1 ? 0 : (int)((uint32_t)i * 2654435761u % i);
+        tree[i] = child_of(tree[parent], i % 64 == 0 ? 1 : i % 2 * 3);
+    }
+}
+
+static void cancel_and_free(int first, int step)
+{
+    context_cancel(tree[0]);
+    for (int i = 0; i < MANY; i++)
+        CHECK_EQ(state(tree[i]), CANCELED);
+    for (int i = 0; i < MANY; i++)
+        context_free(tree[(first + i * step + MANY) % MANY]);
+}
+
+static void try_large_trees(void *unused)
+{
+    (void)unused;
+    for (int shape = 0; shape < 3; shape++) {
+        grow(shape);
+        CHECK(context_value(tree[MANY - 1], &tree) == NULL); /* looks all the way up */
+        cancel_and_free(0, 1);                               /* the last one's end is that of all */
+        grow(shape);
+        cancel_and_free(MANY - 1, -1);
+        grow(shape);
+        cancel_and_free(5, 4999); /* has no divisor in common with MANY */
+        grow(shape);
+        for (int i = 0; i < MANY; i++) /* the first cancels all */
+            context_free(tree[i]);
+        grow(shape);
+        for (int i = MANY; i-- > 0;) /* each cancels itself only */
+            context_free(tree[i]);
+    }
+}
+
+static void a_tree_of_10000_cancels_and_is_freed_on_a_small_stack(void)
+{
+    apart(try_large_trees, NULL);
+}
+
+static void wait_in_the_tree(void *i)
+{
+    wait_for_done(tree[(intptr_t)i]);
+}
+
+static void cancel_wakes_those_who_wait_all_over_a_deep_tree(void)
+{
+    waitgroup over = {0};
+    grow(0);
+    atomic_store(&awake, 0);
+    for (intptr_t i = 0; i < 500; i++)
+        CHECK(waitgroup_go(&over, wait_in_the_tree, (void *)(MANY - 1 - i * 20)) > 0);
+    settle();
+    CHECK_EQ(awake, 0);
+    context_cancel(tree[0]);
+    waitgroup_wait(&over);
+    CHECK_EQ(awake, 500);
+    cancel_and_free(0, 1);
+}
+
+/* ---- many at once ---- */
+
+static void cancel_one_of_many(void *i)
+{
+    context_cancel(tree[(intptr_t)i]);
+    CHECK_EQ(state(tree[(intptr_t)i]), CANCELED);
+    /* Whoever has cancelled it, what hangs below is cancelled: the one at 2 i, and what follows. */
+    for (intptr_t k = 2 * (intptr_t)i + 1; k < 200; k = 2 * k + 1)
+        CHECK_EQ(state(tree[k]), CANCELED);
+}
+
+static void all_of_a_tree_may_be_cancelled_at_once(void)
+{
+    for (int round = 0; round < 20; round++) {
+        tree[0] = root(0);
+        for (int i = 1; i < 200; i++)
+            tree[i] = child_of(tree[(i - 1) / 2], i);
+        in_parallel(200, cancel_one_of_many);
+        for (int i = 0; i < 200; i++)
+            context_free(tree[i]);
+    }
+}
+
+static void cancel_child_when_parent_is_done(void *pair)
+{
+    context **parent_and_child = pair;
+    CHECK(!chan_recv(context_done(parent_and_child[0]), NULL));
+    context_cancel(parent_and_child[1]);
+}
+
+static void a_child_may_be_cancelled_by_who_waits_for_its_parent(void)
+{
+    for (int i = 0; i < 100; i++) {
+        waitgroup over = {0};
+        context *pair[2] = {root(0)};
+        pair[1] = child_of(pair[0], 0);
+        CHECK(waitgroup_go(&over, cancel_child_when_parent_is_done, pair) > 0);
+        if (i % 2 == 0)
+            runtime_gosched();
+        context_cancel(pair[0]);
+        CHECK(!chan_recv(context_done(pair[1]), NULL));
+        waitgroup_wait(&over);
+        context_free(pair[1]);
+        context_free(pair[0]);
+    }
+}
+
+/* ---- no memory ---- */
+
+/* Takes blocks of a size until there is none; they are linked. */
+static void **take_all(void **last, size_t size)
+{
+    for (void **p; (p = malloc(size)) != NULL; last = p)
+        *p = last;
+    return last;
+}
+
+static void **give_one_back(void **last)
+{
+    void **next = *last;
+    free(last);
+    return next;
+}
+
+/* With memory for nothing, then for one small block, two … until it works. */
+static void without_memory(void *kind_)
+{
+    int kind = (int)(intptr_t)kind_, failed = 0;
+    char volatile room[24 << 10]; /* of stack, while there is some */
+    for (size_t i = 0; i < sizeof room; i += 1024)
+        room[i] = 0;
+    context *top = root(0), *sibling = child_of(top, 1), *c = NULL;
+    for (int i = 0; i < 3; i++)
+        pool_trim(); /* of timers that are not in use */
+    void **last = NULL;
+    for (size_t size = 8 << 20; size >= 16; size /= 2)
+        last = take_all(last, size);
+    while (c == NULL) {
+        errno = 0;
+        c = kind == 0   ? context_with_cancel(top)
+            : kind == 1 ? context_with_timeout(top, HOUR)
+                        : context_with_value(top, &failed, &failed);
+        if (c == NULL) {
+            CHECK_EQ(errno, ENOMEM);
+            failed++;
+            last = give_one_back(last);
+        }
+    }
+    context_cancel(top); /* takes none */
+    CHECK_EQ(state(sibling), CANCELED);
+    CHECK_EQ(state(c), CANCELED);
+    context_free(top);
+    context_free(c);
+    while (last != NULL)
+        last = give_one_back(last);
+    context_free(sibling);
+    CHECK(failed > 0);
+}
+
+static void without_memory_there_is_enomem_and_nothing_is_lost(void)
+{
+    int before = timers_set();
+    for (intptr_t kind = 0; kind < 3; kind++) {
+        without_memory((void *)kind);
+        CHECK_EQ(timers_set(), before);
+    }
+}
+
+int main(void)
+{
+    RUN(the_background_never_ends_and_has_nothing);
+    RUN(a_context_is_cancelled_once_and_says_so);
+    RUN(cancel_wakes_all_who_wait);
+    RUN(cancel_reaches_every_descendant_and_nobody_else);
+    RUN(a_child_of_a_cancelled_parent_is_cancelled_from_birth);
+    RUN(a_timeout_cancels_and_not_early);
+    RUN(a_deadline_that_is_past_cancels_at_once);
+    RUN(a_later_deadline_keeps_the_parents);
+    RUN(an_earlier_deadline_does_not_cancel_the_parent);
+    RUN(deadlines_do_not_overflow);
+    RUN(a_cancelled_timeout_leaves_no_timer);
+    RUN(values_are_found_by_the_keys_address_nearest_first);
+    RUN(a_context_with_a_value_is_cancelled_as_any_other);
+    RUN(free_cancels_and_leaves_children_their_parents);
+    RUN(a_free_of_a_child_cancels_nobody_above);
+    RUN(no_parent_and_no_key_panic_in_gos_words);
+    RUN(a_null_context_is_a_nil_pointer);
+    RUN(a_tree_of_10000_cancels_and_is_freed_on_a_small_stack);
+    RUN(cancel_wakes_those_who_wait_all_over_a_deep_tree);
+    RUN(all_of_a_tree_may_be_cancelled_at_once);
+    RUN(a_child_may_be_cancelled_by_who_waits_for_its_parent);
+    RUN(without_memory_there_is_enomem_and_nothing_is_lost);
+    return 0;
+}
