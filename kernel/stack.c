@@ -4,7 +4,9 @@
  * A goroutine gets a *slot*: 64 KiB of addresses by default, any power of two up to 64 MiB (its
  * *class*). The lowest page is a guard and never mapped. The top page is mapped when the slot is
  * handed out, so that a new goroutine does not begin with a fault; the rest comes by fault, a
- * zeroed page each. Anyone may cause one: a sender that copies into a receiver's buffer grows the
+ * zeroed page each, but for the page above the guard, the *spill page*: whoever faults there has used
+ * up his stack, but an interrupt may put a goroutine's registers there, and so every goroutine can
+ * be interrupted, however little room it has left. Anyone may cause one: a sender that copies into a receiver's buffer grows the
  * receiver's stack. A page more than the program needed is never mapped, so an idle goroutine
  * costs 4 KiB, not its limit.
  *
@@ -600,7 +602,7 @@ enum stack_fault stack_fault(uintptr_t addr, uintptr_t sp)
     struct slot slot = slot_live_at(addr);
     if (!slot.area)
         return STACK_NOT_MINE;
-    uintptr_t va = addr & -PAGE_SIZE, guard = slot_base(slot);
+    uintptr_t va = addr & -PAGE_SIZE, guard = slot_base(slot), program = guard + 2 * PAGE_SIZE;
     if (va == guard || (sp & -PAGE_SIZE) == guard)
         return STACK_OVERFLOW;
     /* Another hart was faster, or this one remembered that the entry was invalid. */
@@ -608,6 +610,8 @@ enum stack_fault stack_fault(uintptr_t addr, uintptr_t sp)
         arch_tlb_fence(va);
         return STACK_GREW;
     }
+    if (va < program || (sp >= guard && sp < program))
+        return STACK_OVERFLOW;
     size_t seen = trim_seen();
     do {
         if (slot_grow(slot, va) != VM_NO_MEMORY)
@@ -617,6 +621,14 @@ enum stack_fault stack_fault(uintptr_t addr, uintptr_t sp)
         if (slot_grow(slot, va) != VM_NO_MEMORY)
             return STACK_GREW_LAST;
     return STACK_NO_MEMORY;
+}
+
+bool stack_spill(uintptr_t addr)
+{
+    struct slot slot = slot_live_at(addr);
+    uintptr_t va = addr & -PAGE_SIZE;
+    return slot.area && va != slot_base(slot) &&
+           (vm_lookup(va) || slot_grow(slot, va) != VM_NO_MEMORY);
 }
 
 size_t stack_pages_pooled(void)

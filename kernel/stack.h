@@ -1,8 +1,11 @@
 /*
  * stack: goroutines' stacks, mapped page by page as they are touched.
  *
- *     slot:  | guard | ........ not mapped yet ........ | mapped | mapped |
- *            ^       ^ lo                                         hi ^ sp starts here
+ *     slot:  | guard | spill | ....... not mapped yet ....... | mapped | mapped |
+ *                    ^ lo                                            hi ^ sp starts here
+ *
+ * The spill page is not the program's: to touch it is an overflow. It is for the registers of one that
+ * is interrupted with less room than they take.
  *
  * Callers, except of stack_fault: goroutines with preemption off, scheduler stacks, boot; paging on
  * or about to be.
@@ -17,7 +20,7 @@
 #define STACK_POOL_MAX 16384 /* pages, 64 MiB; nor more than an eighth of memory */
 
 struct stack {
-    uintptr_t lo, hi; /* usable [lo, hi); the guard page lies directly below lo */
+    uintptr_t lo, hi; /* [lo, hi), the spill page first; the guard page lies directly below lo */
 };
 
 /*
@@ -35,7 +38,7 @@ enum stack_fault {
     STACK_NOT_MINE,  /* not an address of a live stack: an ordinary bad access */
     STACK_GREW,      /* go on: the page is there now, or was by the time we looked */
     STACK_GREW_LAST, /* it is there, but out of the reserve: there is no other memory */
-    STACK_OVERFLOW,  /* in the guard page, or the stack pointer is */
+    STACK_OVERFLOW,  /* in the spill or the guard page, or the stack pointer is */
     STACK_NO_MEMORY, /* there is no page to be had, not even in the reserve */
 };
 /*
@@ -44,6 +47,10 @@ enum stack_fault {
  * the answer would be STACK_GREW for ever.
  */
 enum stack_fault stack_fault(uintptr_t addr, uintptr_t sp);
+
+/* From an interrupt handler: sees to it that there is a page at addr, in a stack and its spill page.
+ * Such a page stays. false: there is none to be had, or addr is elsewhere. */
+bool stack_spill(uintptr_t addr);
 
 /* Pages that dead stacks hold, not in page_count_free; and gives them all back. */
 size_t stack_pages_pooled(void);

@@ -54,6 +54,7 @@
 #include "kernel/stack.h"
 #include "kernel/vm.h"
 #include "sched/atomic.h"
+#include "sched/fatal.h"
 #include "sched/idle.h"
 #include "sched/runq.h"
 #include "sched/section.h"
@@ -221,8 +222,9 @@ static inline bool has_room(const struct g *g, uintptr_t sp)
     return g->stack.hi - sp <= ((size_t)g->pages << 12) - ARCH_FRAME_ROOM;
 }
 
-/* Is there room for the frame on g's stack? Maps it if need be: this is a handler, where a fault is
- * fatal. And notes what it has seen: the pages from there up to those known, if there are few. */
+/* Is there room for the frame on g's stack? Maps it if need be, the spill page too: this is a handler,
+ * where a fault is fatal. And notes what it has seen: the pages from there up to those known, if there
+ * are few. */
 static __attribute__((noinline)) bool make_room(struct g *g, uintptr_t sp)
 {
     uintptr_t hi = g->stack.hi, low = sp - ARCH_FRAME_ROOM, page = low & ~(uintptr_t)4095;
@@ -230,7 +232,7 @@ static __attribute__((noinline)) bool make_room(struct g *g, uintptr_t sp)
     if (sp > hi || low < g->stack.lo || low > sp)
         return false;
     for (; at < sp; at += 4096)
-        if (!vm_page_there(at) && stack_fault(at < low ? low : at, sp) != STACK_GREW)
+        if (!vm_page_there(at) && !stack_spill(at))
             return false;
     while (at < known && at - page < PREEMPT_LOOK_UP && vm_page_there(at))
         at += 4096;
@@ -259,10 +261,14 @@ static __attribute__((noinline)) arch_leaver *put_off(struct m *m)
 }
 
 static __attribute__((noinline)) arch_leaver *make_room_and_leave(struct m *m, struct g *g,
-                                                                  uintptr_t sp)
+                                                                  struct arch_frame *f)
 {
+    uintptr_t sp = arch_frame_sp(f);
     if (make_room(g, sp))
         return leave(g, sp);
+    /* On the spill page, which an earlier preemption has mapped, and nearly at its end. */
+    if (sp - g->stack.lo < ARCH_FRAME_ROOM)
+        fatal_stack(g, f, false);
     try_again(m, PREEMPT_NO_ROOM_NS);
     return NULL;
 }
@@ -279,7 +285,7 @@ HOT static __attribute__((noinline)) arch_leaver *take_off(struct m *m, struct g
         g->preempt_wanted = 1;
         return NULL;
     }
-    return has_room(g, sp) ? leave(g, sp) : make_room_and_leave(m, g, sp);
+    return has_room(g, sp) ? leave(g, sp) : make_room_and_leave(m, g, f);
 }
 
 static __attribute__((noinline)) arch_leaver *exit_without_p(struct m *m, struct g *g)

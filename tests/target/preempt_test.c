@@ -175,6 +175,29 @@ static void registers_find_room_on_pages_that_are_not_there_yet(void)
     waitgroup_wait(&end);
 }
 
+/* Not even on the last page that is the program's: the room left is for less than the registers. */
+static void wait_at_the_end(void *p)
+{
+    const volatile uint16_t *slices = &g_self()->slices;
+    uintptr_t end = g_self()->stack.lo + 4096, frame = (uintptr_t)__builtin_frame_address(0);
+    for (uintptr_t at = 0; at < 5; at++) {
+        uintptr_t left =
+            320 + 16 * ((uintptr_t)p % 5) - 48 * at / 4; /* and what this frame takes */
+        wait_below((frame - end - left) & ~(uintptr_t)15, slices, *slices);
+    }
+}
+
+static void one_with_no_room_left_is_preempted_too(void)
+{
+    waitgroup end = {0};
+    atomic_store(&enough, false);
+    for (int i = 0; i < 2 * runtime_numcpu(); i++)
+        CHECK(waitgroup_go(&end, spin_until_enough, NULL) > 0);
+    in_parallel(30, wait_at_the_end);
+    atomic_store(&enough, true);
+    waitgroup_wait(&end);
+}
+
 /* ---- preemption off ---- */
 
 static _Atomic int others_ran;
@@ -595,6 +618,7 @@ int main(int argc, char **argv)
     RUN(trap_18_no_reservation_outlives_a_preemption);
     RUN(stacks_grow_amid_preemptions);
     RUN(registers_find_room_on_pages_that_are_not_there_yet);
+    RUN(one_with_no_room_left_is_preempted_too);
     RUN(a_request_is_honoured_when_preemption_comes_on_again);
     RUN(trap_12_a_stale_request_evicts_nobody);
     RUN(the_c_library_may_be_left_anywhere);

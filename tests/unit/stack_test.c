@@ -101,9 +101,15 @@ TEST(faults_are_told_apart)
     CHECK(stack_alloc(&s, 64 * KIB) && stack_alloc(&t, 1 * MIB));
     CHECK(stack_fault(s.hi - 5000, s.hi - 5008) == STACK_GREW && vm_lookup(s.hi - 5000));
     CHECK(stack_fault(s.hi - 5000, s.hi - 5008) == STACK_GREW); /* spurious */
-    CHECK(stack_fault(s.lo, s.lo) == STACK_GREW && vm_lookup(s.lo));
-    CHECK(!vm_lookup(s.lo + 2 * PAGE_SIZE));
-    CHECK(stack_fault(t.lo + 100, s.hi) == STACK_GREW); /* another goroutine's, by a pointer */
+    CHECK(stack_fault(s.lo + PAGE_SIZE, s.lo + PAGE_SIZE) == STACK_GREW);
+    CHECK(vm_lookup(s.lo + PAGE_SIZE) && !vm_lookup(s.lo + 2 * PAGE_SIZE));
+    CHECK(stack_fault(s.lo + PAGE_SIZE - 1, s.lo + PAGE_SIZE) == STACK_OVERFLOW &&
+          !vm_lookup(s.lo));
+    CHECK(!stack_spill(s.lo - 1) && stack_spill(s.lo + 8) && vm_lookup(s.lo));
+    CHECK(stack_fault(s.lo, s.lo) == STACK_GREW); /* there it is */
+    CHECK(stack_fault(s.lo + 2 * PAGE_SIZE, s.lo + 16) == STACK_OVERFLOW);
+    CHECK(stack_fault(t.lo + PAGE_SIZE + 100, s.hi) ==
+          STACK_GREW); /* another goroutine's, by a pointer */
     CHECK(stack_fault(s.lo - 1, s.lo + 16) == STACK_OVERFLOW);
     CHECK(stack_fault(s.lo - PAGE_SIZE, s.lo + 16) == STACK_OVERFLOW);
     CHECK(stack_fault(s.lo + 2 * PAGE_SIZE, s.lo - 64) == STACK_OVERFLOW);
@@ -115,10 +121,10 @@ TEST(faults_are_told_apart)
     uintptr_t lo = s.lo;
     stack_free(&s);
     CHECK(stack_fault(lo, lo) == STACK_NOT_MINE); /* dead, in the pool */
-    CHECK(stack_pages_pooled() == 3);
+    CHECK(stack_pages_pooled() == 4);
     stack_trim();
     CHECK(stack_fault(lo, lo) == STACK_NOT_MINE && !vm_lookup(lo));
-    CHECK(stack_fault(t.lo, t.lo) == STACK_GREW);
+    CHECK(stack_fault(t.lo + PAGE_SIZE, t.lo + PAGE_SIZE) == STACK_GREW);
     stack_free(&t);
     CHECK(all_is_back());
 }
@@ -228,7 +234,7 @@ static void take_one(void)
     unit_on_shootdown = NULL;
     CHECK(stack_alloc(&meanwhile, 0));
     CHECK(meanwhile.hi - meanwhile_not >= (uintptr_t)1 << 30);
-    CHECK(touch(meanwhile.lo));
+    CHECK(touch(meanwhile.lo + PAGE_SIZE));
 }
 
 /* A region that is on its way out gives no slot, and the slots of a batch are nobody's. */
@@ -236,13 +242,13 @@ TEST(a_slot_waits_for_its_shootdown_too)
 {
     init(16 * MIB);
     struct stack s;
-    CHECK(stack_alloc(&s, 0) && touch(s.lo));
+    CHECK(stack_alloc(&s, 0) && touch(s.lo + PAGE_SIZE));
     meanwhile_not = s.hi;
     stack_free(&s);
     unit_on_shootdown = take_one;
     stack_trim();
-    CHECK(vm_lookup(meanwhile.lo) && vm_lookup(meanwhile.hi - 1));
-    CHECK(stack_alloc(&s, 64 * KIB) && touch(s.lo) && s.hi != meanwhile.hi);
+    CHECK(vm_lookup(meanwhile.lo + PAGE_SIZE) && vm_lookup(meanwhile.hi - 1));
+    CHECK(stack_alloc(&s, 64 * KIB) && touch(s.lo + PAGE_SIZE) && s.hi != meanwhile.hi);
     stack_free(&meanwhile);
     stack_free(&s);
     CHECK(all_is_back());
@@ -289,15 +295,16 @@ TEST(out_of_memory_is_an_answer)
     CHECK(n > 1000 && n < MANY && page_count_free() < 3);
     while (page_alloc())
         ;
-    CHECK(stack_fault(many[0].lo, many[0].lo) == STACK_NO_MEMORY && !vm_lookup(many[0].lo));
+    CHECK(stack_fault(many[0].lo + PAGE_SIZE, many[0].lo + PAGE_SIZE) == STACK_NO_MEMORY &&
+          !vm_lookup(many[0].lo + PAGE_SIZE));
     struct stack s = {0};
     CHECK(!stack_alloc(&s, 0) && !stack_alloc(&s, 1 * MIB));
     /* Dead stacks of another class are memory too. */
     for (int i = 10; i < 20; i++)
         stack_free(&many[i]);
     CHECK(stack_alloc(&s, 1 * MIB));
-    CHECK(stack_fault(many[0].lo, many[0].lo) == STACK_GREW);
-    CHECK(stack_fault(s.lo, s.lo) == STACK_GREW);
+    CHECK(stack_fault(many[0].lo + PAGE_SIZE, many[0].lo + PAGE_SIZE) == STACK_GREW);
+    CHECK(stack_fault(s.lo + PAGE_SIZE, s.lo + PAGE_SIZE) == STACK_GREW);
     stack_free(&s);
     for (int i = 0; i < n; i++)
         if (i < 10 || i >= 20)
@@ -355,7 +362,7 @@ static struct life {
 
 static void life_touch(struct life *l, uint64_t *seed)
 {
-    size_t pages = (l->s.hi - l->s.lo) / PAGE_SIZE;
+    size_t pages = (l->s.hi - l->s.lo) / PAGE_SIZE - 1; /* of the program */
     size_t k = rnd(seed, 3) ? rnd(seed, 4) : rnd(seed, pages);
     uint64_t *word = touch(l->s.hi - (k + 1) * PAGE_SIZE);
     if (!word)
@@ -474,7 +481,7 @@ static void *live_on_a_hart(void *arg)
             mine[i].touched = 0;
         }
         for (int j = 0; j < 4; j++) {
-            unsigned k = (unsigned)rnd(&seed, rnd(&seed, 4) ? 2 : 15);
+            unsigned k = (unsigned)rnd(&seed, rnd(&seed, 4) ? 2 : 14);
             uint64_t *word = touch_tlb(mine[i].s.hi - (k + 1) * PAGE_SIZE);
             if (!word) {
                 failures++;
