@@ -217,6 +217,8 @@ static void try_again(struct m *m, int64_t after)
 }
 
 /* All of the frame lies on pages of g's stack that are known to be there (struct g's pages). */
+_Static_assert(ARCH_FRAME_ROOM <= 4096,
+               "a stack's first page holds it: S2's count is never too small");
 static inline bool has_room(const struct g *g, uintptr_t sp)
 {
     return g->stack.hi - sp <= ((size_t)g->pages << 12) - ARCH_FRAME_ROOM;
@@ -329,7 +331,8 @@ static void end_slice(struct m *m, struct g *g)
     struct g *next = runq_take_next(&p->runq);
     if (next != NULL)
         runq_put_tail(p, next);
-    /* The turn that is about to begin. Its slice was begun by slice_over, and the timer is set. */
+    /* The turn that is about to begin: slice_over, in this very schedule, has marked the present one.
+     * It has begun the slice too, and the timer is set. */
     m->slice_mark++;
     send_behind(m, g);
 }

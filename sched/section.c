@@ -108,17 +108,19 @@ bool section_enter(void)
 
 /* ---- the way out ---- */
 
-/* No P for it: g is queued, and m idle, in one. */
-static void queue_locked(struct m *m, struct g *g, bool *first_come)
+/* No P for it: g is queued, and m idle, in one. The P that it waits for, if it is pinned. */
+static struct p *queue_locked(struct m *m, struct g *g, bool *first_come)
 {
+    struct p *home = NULL;
     *first_come = false;
     if (g->flags & GF_PINNED) {
-        struct p *home = sched_home(g);
+        home = sched_home(g);
         inbox_put(home, &home->pinbox, g);
     } else {
         *first_come = global_put_locked(g, g, 1);
     }
     idle_m_locked(m);
+    return home;
 }
 
 /*
@@ -158,10 +160,11 @@ static void exit_slow(void *arg, struct arch_hart *hart)
         return;
     }
     bool pinned = (g->flags & GF_PINNED) != 0, first_come = false;
+    struct p *home = NULL; /* asked for while g is ours: queued, it may run elsewhere, and die */
     spin_lock(&sched.lock);
     struct p *p = section_end_locked(m);
     if (p == NULL)
-        queue_locked(m, g, &first_come);
+        home = queue_locked(m, g, &first_come);
     spin_unlock(&sched.lock);
     if (p != NULL) {
         m->p = p;
@@ -176,8 +179,8 @@ static void exit_slow(void *arg, struct arch_hart *hart)
     }
     if (first_come)
         slice_notify();
-    if (pinned)
-        wake_p(sched_home(g));
+    if (home != NULL)
+        wake_p(home);
     wake_idle();
     idle_stopped(m);
     timers_arm(m, m->p);

@@ -211,9 +211,11 @@ static void drop_p(struct p *p)
 static void move_to_first(struct m *self)
 {
     struct p *old = self->p, *p = sched.p[0];
+    spin_lock(&sched.lock); /* for who is on his way out of a section, and wakes a P */
     p->m = self;
-    self->p = p;
     old->m = NULL;
+    spin_unlock(&sched.lock);
+    self->p = p;
     if (self->wired != NULL)
         sched_note_apart(p);
     /* relaxed, both: nobody runs. */

@@ -27,14 +27,15 @@ struct arm64_vector {
     uint64_t low, high;
 };
 
-/* Every register of an interrupted context, as trap.S stores them. */
+/* Every register of an interrupted context. Of an interrupt's frame on the trap stack x20 … x27, far,
+ * fpcr, fpsr and q are not stored (trap.S). */
 struct arch_frame {
     uint64_t x[31];
     uint64_t sp;     /* SP_EL0; in a nested trap the trap stack's */
     uint64_t pc;     /* ELR_EL1 */
     uint64_t pstate; /* SPSR_EL1 */
     uint64_t tp;     /* TPIDR_EL0 */
-    uint64_t esr;    /* why and where; of exceptions only, undefined in interrupts */
+    uint64_t esr;    /* why and where; 0 in interrupts */
     uint64_t far;
     uint64_t fpcr, fpsr;
     uint64_t pad;

@@ -16,15 +16,6 @@ void *calloc(size_t n, size_t size)
     return no_memory ? NULL : _calloc_r(_REENT, n, size);
 }
 
-/* Timers in the heaps of all Ps. */
-static uint32_t queued(void)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < sched.n_p; i++)
-        n += *(volatile uint32_t *)&sched.p[i]->timers.n;
-    return n;
-}
-
 static bool empty(chan *c)
 {
     int64_t v = 77;
@@ -449,14 +440,14 @@ static void a_timer_is_in_a_heap_only_while_somebody_waits(void)
 {
     struct runtime_sched_stats before, after;
     settle();
-    CHECK_EQ(queued(), 0);
+    CHECK_EQ(timers_set(), 0);
     ticker *k = time_new_ticker(20 * MICROSECOND);
     timer *t = time_new_timer(HOUR);
     chan *c = chan_make(sizeof(int64_t), 0), *a = time_after(MILLISECOND);
     runtime_read_sched_stats(&before);
     burn(2 * MILLISECOND);
     runtime_read_sched_stats(&after);
-    CHECK_EQ(queued(), 0);
+    CHECK_EQ(timers_set(), 0);
     CHECK_EQ(after.timer_fires, before.timer_fires);
     receive(a);
     receive(k->c); /* it has been due, so this waits for nothing */
@@ -464,7 +455,7 @@ static void a_timer_is_in_a_heap_only_while_somebody_waits(void)
     struct select_case cases[] = {from(t->c, &v), from(c, &v)};
     CHECK(go(send_soon, c) > 0);
     CHECK_EQ(chan_select(cases, 2, true), 1);
-    CHECK_EQ(queued(), 0); /* the select has taken it out again */
+    CHECK_EQ(timers_set(), 0); /* the select has taken it out again */
     CHECK(timer_stop(t));
     timer_free(t);
     ticker_free(k);
@@ -477,15 +468,15 @@ static void stop_and_free_take_it_out_of_the_heap(void)
     timer *t = time_new_timer(HOUR);
     line = t->c;
     queue_up(1);
-    CHECK_EQ(queued(), 1);
+    CHECK_EQ(timers_set(), 1);
     CHECK(timer_stop(t));
-    CHECK_EQ(queued(), 0);
+    CHECK_EQ(timers_set(), 0);
     CHECK(!timer_reset(t, HOUR));
-    CHECK_EQ(queued(), 1);
+    CHECK_EQ(timers_set(), 1);
     CHECK(timer_reset(t, 0));
     CHECK_SOON(atomic_load(&arrived) == 101);
     settle();
-    CHECK_EQ(queued(), 0);
+    CHECK_EQ(timers_set(), 0);
     timer_free(t);
 }
 
@@ -596,10 +587,10 @@ static void one_with_waiters_is_not_freed(void)
     SAYS(free_timer, t, waiters);
     SAYS(free_ticker, k, waiters);
     SAYS(free_channel, after, waiters);
-    CHECK_EQ(queued(), 3); /* as if nothing had happened */
+    CHECK_EQ(timers_set(), 3); /* as if nothing had happened */
     chan_close(quit);
     waitgroup_wait(&gone);
-    CHECK_EQ(queued(), 0);
+    CHECK_EQ(timers_set(), 0);
     CHECK(timer_reset(t, 0));
     receive(t->c);
     timer_free(t);
