@@ -391,7 +391,10 @@ void preempt_honour(void)
         return;
     }
     g->status = G_RUNNABLE;
-    slice_begin(m, m->slice_mark, clock_ns()); /* it is late: who comes next gets a whole one */
+    /* Late for the end of a slice: who comes next gets a whole one. A look is within the slice. relaxed:
+     * as above. */
+    if (load_relaxed(&m->wanted) & WANT_END)
+        slice_begin(m, m->slice_mark, clock_ns());
     arch_park((void *)g_tp(g), &m->hart, preempt_commit);
 }
 
