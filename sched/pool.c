@@ -311,8 +311,9 @@ static void *look(struct pool_place_ *first, uint32_t from, uint32_t to,
     return x;
 }
 
-/* Without memory all pools are trimmed, and it is tried once more. */
-static void *make(pool *p)
+/* Without memory all pools are trimmed, and it is tried once more. The trim has made victims of what
+ * other harts had put by for themselves, so in the end one of these may do. */
+static void *make(pool *p, struct pool_place_ *first)
 {
     if (p->new == NULL)
         return NULL;
@@ -321,7 +322,7 @@ static void *make(pool *p)
         pool_trim();
         x = p->new ();
     }
-    return x;
+    return x == NULL && first != NULL ? look(first, 0, sched.n_m, victim) : x;
 }
 
 static __attribute__((noinline)) void *get_slow(pool *p, struct pool_place_ *first)
@@ -336,7 +337,7 @@ static __attribute__((noinline)) void *get_slow(pool *p, struct pool_place_ *fir
         if (p->drop != NULL)
             watch();
     }
-    return x != NULL ? x : make(p);
+    return x != NULL ? x : make(p, first);
 }
 
 HOT void *pool_get(pool *p)

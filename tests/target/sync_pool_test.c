@@ -146,6 +146,33 @@ static void when_memory_is_short_pools_are_trimmed(void)
     CHECK_EQ(refusals, 3);
 }
 
+static void *make_none(void)
+{
+    return NULL;
+}
+
+static pool scarce = {.new = make_none, .drop = drop};
+
+static void put_one(void *unused)
+{
+    (void)unused;
+    burn(300 * MICROSECOND); /* so that all harts come by */
+    pool_put(&scarce, calloc(1, 8));
+}
+
+static void nobody_is_refused_what_another_hart_has_put_by(void)
+{
+    void *x[16];
+    begin();
+    in_parallel(16, put_one);
+    for (int i = 0; i < 16; i++)
+        CHECK((x[i] = pool_get(&scarce)) != NULL);
+    CHECK(pool_get(&scarce) == NULL);
+    for (int i = 0; i < 16; i++)
+        free(x[i]);
+    CHECK_EQ(dropped, 0);
+}
+
 /* ---- by itself ---- */
 
 #define PERIOD ((duration)POOL_TRIM_NS)
@@ -290,5 +317,6 @@ int main(int argc, char **argv)
     RUN(what_lies_unused_through_two_trims_is_dropped);
     RUN(without_drop_everything_is_kept);
     RUN(when_memory_is_short_pools_are_trimmed);
+    RUN(nobody_is_refused_what_another_hart_has_put_by);
     return 0;
 }
