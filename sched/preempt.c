@@ -34,6 +34,9 @@
  * wants attention, the hart is interrupted again a little later. The same between two
  * (arch_in_switch, or a yield on its way there).
  *
+ * In both cases the turn may go on with another goroutine, out of runnext, which knows nothing of it.
+ * So a slice whose end could not be had is not begun anew, but ends again a little later (put_off).
+ *
  * The registers' place on the stack must be there, since a handler may not fault. To look it up in
  * the page tables each time would cost a tenth of a preemption; so g->pages remembers:
  *
@@ -254,10 +257,15 @@ static inline arch_leaver *leave(struct g *g, uintptr_t sp)
     return preempt_commit;
 }
 
-/* Something is wanted, but not from g, or not here. The scheduler is about to look, perhaps. */
-static __attribute__((noinline)) arch_leaver *put_off(struct m *m)
+/* What is wanted cannot be now, from what the hart is at. Is it to be tried again? */
+static __attribute__((noinline)) arch_leaver *put_off(struct m *m, bool again)
 {
-    if (attention_pending(m->p))
+    /* relaxed: written on this hart only. */
+    if ((load_relaxed(&m->wanted) & WANT_END) != 0 && m->wanted_at == m->p->schedule) {
+        m->slice_end = clock_ns() + PREEMPT_RETRY_NS;
+        again = true;
+    }
+    if (again)
         try_again(m, PREEMPT_RETRY_NS);
     return NULL;
 }
@@ -280,12 +288,12 @@ HOT static __attribute__((noinline)) arch_leaver *take_off(struct m *m, struct g
 {
     uintptr_t sp = arch_frame_sp(f);
     if (g == m->g0 || g->status != G_RUNNING || arch_in_switch(arch_frame_pc(f)))
-        return put_off(m);
+        return put_off(m, attention_pending(m->p)); /* the scheduler is about to look, perhaps */
     if (m->wanted_at != m->p->schedule)
         return NULL;
     if (g->preempt_off > 0) { /* before make_room: g may hold a lock that it takes */
         g->preempt_wanted = 1;
-        return NULL;
+        return put_off(m, false);
     }
     return has_room(g, sp) ? leave(g, sp) : make_room_and_leave(m, g, f);
 }
