@@ -43,7 +43,8 @@ _Static_assert(offsetof(struct arch_hart, next) == ARCH_HART_NEXT, "start.S read
  * Contexts (switch.S). A goroutine is known to the port by its thread pointer, tp. What the port
  * needs of it lies directly below tp; sched/gmp.h builds struct g so and asserts it:
  *
- *     tp - ARCH_CONTEXT_SIZE        struct arch_context   saved registers
+ *     tp - ARCH_CONTEXT_SIZE        struct arch_context   saved registers, those that are not on
+ *                                                         its stack
  *     tp - ARCH_CONTEXT_SIZE - 8    struct arch_hart *    the hart that runs it, or ran it last
  *     tp - ARCH_CONTEXT_SIZE - 16   uint8_t status, preempt_off, arch_flags
  *
@@ -56,8 +57,8 @@ struct arch_ring { /* head and tail of a P's run queue, see sched/runq.h */
 };
 _Static_assert(offsetof(struct arch_ring, tail) == ARCH_RING_TAIL, "arch_yield stores tail");
 
-/* Prepares ctx so that arch_resume enters entry(arg) on the stack that ends at sp; when entry returns,
- * arch_context_done is called there. */
+/* Prepares ctx so that arch_resume enters entry(arg) on the stack that ends at sp, its top mapped; when
+ * entry returns, arch_context_done is called there. */
 static inline void arch_context_init(struct arch_context *ctx, uintptr_t sp, void (*entry)(void *),
                                      void *arg);
 /*

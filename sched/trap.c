@@ -93,12 +93,17 @@ void sched_trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fa
             last_page(g, f);
         return;
     }
-    if (g == m->g0 || arch_in_switch(arch_frame_pc(f)))
-        throw_at(m, m->g0, f, addr);
+    if (g == m->g0)
+        throw_at(m, g, f, addr);
+    /* Who leaves puts registers on his stack first, still under his own thread pointer. Later sp and
+     * thread pointer may be two goroutines', but nothing is stored through either's stack. */
+    bool between = arch_in_switch(arch_frame_pc(f));
     /* A frame larger than the guard page may have stepped over it: the stack pointer tells. */
-    bool below = g->stack.lo - arch_frame_sp(f) - 1 < STACK_MAX;
+    bool below = !between && g->stack.lo - arch_frame_sp(f) - 1 < STACK_MAX;
     if (stack == STACK_OVERFLOW || stack == STACK_NO_MEMORY || below)
         fatal_stack(g, f, stack == STACK_NO_MEMORY);
+    if (between)
+        throw_at(m, m->g0, f, addr);
     if (g->preempt_off > 0)
         throw_at(m, g, f, addr);
     g->wait_data = (void *)addr;

@@ -27,10 +27,10 @@ bool arch_unwind(uintptr_t *pc, uintptr_t *fp, uintptr_t lo, uintptr_t hi)
     return *pc != 0;
 }
 
-/* Where contexts go on that left something on their stacks (switch.S). */
+/* Where contexts go on that left more than d8 … d15 on their stacks (switch.S). */
 extern char arm64_fpcr_resume[], arm64_frame_resume[];
 
-/* A goroutine with an FPCR of its own left {return address, FPCR}. */
+/* A goroutine with an FPCR of its own left {return address, FPCR} above them. */
 static bool has_fpcr(const struct arch_context *ctx)
 {
     return ctx->x[11] == (uintptr_t)arm64_fpcr_resume;
@@ -48,7 +48,7 @@ uintptr_t arch_context_pc(const struct arch_context *ctx)
     const struct arch_frame *f = arch_context_frame(ctx);
     if (f != NULL)
         return f->pc;
-    return has_fpcr(ctx) ? *(const uintptr_t *)ctx->sp : ctx->x[11];
+    return has_fpcr(ctx) ? *(const uintptr_t *)(ctx->sp + ARM64_D_SIZE) : ctx->x[11];
 }
 
 uintptr_t arch_context_fp(const struct arch_context *ctx)
@@ -62,7 +62,7 @@ uintptr_t arch_context_sp(const struct arch_context *ctx)
     const struct arch_frame *f = arch_context_frame(ctx);
     if (f != NULL)
         return f->sp;
-    return has_fpcr(ctx) ? ctx->sp + ARM64_FPCR_SIZE : ctx->sp;
+    return ctx->sp + ARM64_D_SIZE + (has_fpcr(ctx) ? ARM64_FPCR_SIZE : 0);
 }
 
 static bool fetch_failed(const struct arch_frame *f)

@@ -5,13 +5,14 @@
 #pragma once
 #include "arch/offsets.h"
 
-/* struct arch_context: x19 … x30, sp, d8 … d15. */
-#define ARCH_CONTEXT_SIZE 176
+/* struct arch_context: x19 … x30, sp. */
+#define ARCH_CONTEXT_SIZE 112
 #define ARCH_CONTEXT_X    0
 #define ARCH_CONTEXT_SP   96
-#define ARCH_CONTEXT_D    112
 
-/* What the switch puts on the stack of a goroutine whose FPCR is not 0: the real x30, FPCR. */
+/* What the switch puts on a goroutine's stack: d8 … d15; above them, if its FPCR is not 0, the real
+ * x30 and FPCR. */
+#define ARM64_D_SIZE    64
 #define ARM64_FPCR_SIZE 16
 
 /* struct arch_frame. */

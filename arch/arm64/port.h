@@ -15,12 +15,11 @@
 #pragma once
 #include "arch/arm64/offsets.h"
 
-/* Callee-saved registers: x19 … x30 and the low halves of v8 … v15 (AAPCS64, 6.1). */
+/* Callee-saved registers (AAPCS64, 6.1). At sp lie the low halves of v8 … v15: ARM64_D_SIZE bytes. */
 struct arch_context {
     uint64_t x[12]; /* x19 … x30; x[10] is the frame pointer, x[11] the return address */
     uint64_t sp;
     uint64_t pad; /* the size is a multiple of 16, and so is every thread pointer */
-    uint64_t d[8];
 };
 
 struct arm64_vector {
@@ -45,7 +44,6 @@ struct arch_frame {
 _Static_assert(sizeof(struct arch_context) == ARCH_CONTEXT_SIZE, "switch.S saves below tp");
 _Static_assert(offsetof(struct arch_context, x) == ARCH_CONTEXT_X, "switch.S stores x19 here");
 _Static_assert(offsetof(struct arch_context, sp) == ARCH_CONTEXT_SP, "switch.S stores sp here");
-_Static_assert(offsetof(struct arch_context, d) == ARCH_CONTEXT_D, "switch.S stores d8 here");
 _Static_assert(sizeof(struct arch_frame) == ARCH_FRAME_SIZE, "trap.S makes room for one frame");
 _Static_assert(offsetof(struct arch_frame, x) == ARCH_FRAME_X, "trap.S stores x0 here");
 _Static_assert(offsetof(struct arch_frame, sp) == ARCH_FRAME_SP, "trap.S stores sp after x30");
@@ -79,7 +77,7 @@ static inline void arch_context_init(struct arch_context *ctx, uintptr_t sp, voi
     ctx->x[1] = (uintptr_t)arg;
     ctx->x[10] = 0; /* the chain of frames ends here */
     ctx->x[11] = (uintptr_t)arm64_context_entry;
-    ctx->sp = sp;
+    ctx->sp = sp - ARM64_D_SIZE;
 }
 
 static inline uintptr_t arch_frame_pc(const struct arch_frame *f)

@@ -8,10 +8,24 @@
  *                             void (*fn)(void *, struct arch_hart *));
  *   _Noreturn void arch_resume(uintptr_t tp);
  *
- * These are plain calls, so only what the calling convention preserves is saved, into the
- * struct arch_context that ends at the thread pointer: x19 … x30, sp, and the low halves of v8 …
- * v15. Whoever goes to the scheduler's stack starts at the top of it; that context is never saved.
- * What takes a goroutine off in an interrupt, and the way back from that, stands below them.
+ * These are plain calls, so only what the calling convention preserves is saved: x19 … x30 and sp
+ * into the struct arch_context that ends at the thread pointer; d8 … d15, the low halves of v8 …
+ * v15, on the goroutine's own stack. Whoever goes to the scheduler's stack starts at the top of it;
+ * that context is never saved. What takes a goroutine off in an interrupt, and the way back from
+ * that, stands below them.
+ *
+ *     ctx.sp + ARM64_D_SIZE ->  | what the goroutine has there |  its sp
+ *     ctx.sp                ->  | d8 … d15                     |
+ *
+ * On the stack they cost no descriptor 64 bytes, and no instruction: the first pair that is stored,
+ * and the last that is loaded, move the stack pointer. Every context has the block, or its place: a
+ * new one begins with whatever is at the top of its stack, and one that left in an interrupt has its
+ * frame there, which sets all registers afterwards.
+ *
+ * The store may be the first below a page's edge, and fault. It is the first thing that a switch
+ * does: the goroutine still is what runs here, under its own thread pointer, nothing of it is
+ * published, and the handler maps the page as at any other instruction. If there is none to be had
+ * the end is the same too: its stack has overflowed (sched/trap.c). A load finds what was stored.
  *
  * Floating point. The eight d registers are always saved. They cost eight instructions, of the 40
  * of a yield; leaving the unit off until its first use, as on RISC-V, would cost two to look
@@ -20,9 +34,9 @@
  * GCC's own block moves use the vector registers. So there is no lazy owner to lose (traps 16, 17).
  *
  * FPCR, the rounding mode and its like, belongs to the goroutine too, and is 0 in nearly all. A
- * goroutine that leaves with another value puts it on its stack and its resumption goes through
- * fpcr_resume. So the others pay two instructions to look, and nothing when they come back. Every
- * context starts out with 0, the scheduler's too.
+ * goroutine that leaves with another value puts it on its stack, above d8, and its resumption goes
+ * through fpcr_resume. So the others pay two instructions to look, and nothing when they come back.
+ * Every context starts out with 0, the scheduler's too.
  *
  * The exclusive monitor needs no clrex here (trap 18): code cannot call anything between a load
  * and a store exclusive, and those that an interrupt splits lose their reservation by an eret, the
@@ -33,7 +47,7 @@
 /* Offset from the thread pointer. */
 #define CTX(off) (off - ARCH_CONTEXT_SIZE)
 
-/* Stores (stp, stur) or loads (ldp, ldur) every register of the context; x11 stands in for sp. */
+/* Stores (stp, stur) or loads (ldp, ldur) what the context holds; x11 stands in for sp. */
 .macro each_saved pair, single, tp
     \pair x19, x20, [\tp, #CTX(ARCH_CONTEXT_X)]
     \pair x21, x22, [\tp, #CTX(ARCH_CONTEXT_X + 16)]
@@ -42,10 +56,13 @@
     \pair x27, x28, [\tp, #CTX(ARCH_CONTEXT_X + 64)]
     \pair x29, x30, [\tp, #CTX(ARCH_CONTEXT_X + 80)]
     \single x11, [\tp, #CTX(ARCH_CONTEXT_SP)]
-    \pair d8, d9, [\tp, #CTX(ARCH_CONTEXT_D)]
-    \pair d10, d11, [\tp, #CTX(ARCH_CONTEXT_D + 16)]
-    \pair d12, d13, [\tp, #CTX(ARCH_CONTEXT_D + 32)]
-    \pair d14, d15, [\tp, #CTX(ARCH_CONTEXT_D + 48)]
+.endm
+
+/* d10 … d15 in the block at \base. d8 and d9, at its start, move its pointer: see the users. */
+.macro each_d_above pair, base
+    \pair d10, d11, [\base, #16]
+    \pair d12, d13, [\base, #32]
+    \pair d14, d15, [\base, #48]
 .endm
 
 /* x9: the thread pointer of the context that leaves. x10, x11 are lost. */
@@ -53,7 +70,9 @@
     mrs  x9, tpidr_el0
     mrs  x10, fpcr
     cbnz x10, 8f
-7:  mov  x11, sp
+7:  stp  d8, d9, [sp, #-ARM64_D_SIZE]!
+    each_d_above stp, sp
+    mov  x11, sp
     each_saved stp, stur, x9
     .subsection 1
 8:  stp  x30, x10, [sp, #-ARM64_FPCR_SIZE]!
@@ -67,6 +86,8 @@
 .macro resume tp
     msr  tpidr_el0, \tp
     each_saved ldp, ldur, \tp
+    each_d_above ldp, x11
+    ldp  d8, d9, [x11], #ARM64_D_SIZE
     mov  sp, x11
     ret
 .endm
@@ -144,7 +165,8 @@ END(arch_resume)
  * on its own stack, below sp, where nothing of value may be (AAPCS64, universal stack
  * constraints), and a context whose return address is arm64_frame_resume. The rest of the context
  * stays what it was at some earlier switch: the resumption loads it for nothing, and then everything
- * from the frame. So who resumes need not know which kind of context comes.
+ * from the frame; and d8 … d15 from what of the frame lies where they would. So who resumes need not
+ * know which kind of context comes.
  *
  * What the handler has not touched (trap.S) is still the goroutine's and goes to its stack first;
  * the part of the frame that lies on the trap stack then goes the same way through vector registers.
@@ -189,7 +211,7 @@ FUNC(arm64_trap_park)
 END(arm64_trap_park)
 
 /*
- * Where a preempted context goes on: sp is its frame. An eret has to bring it back, since nothing
+ * Where a preempted context goes on: sp is ARM64_D_SIZE beyond its frame. An eret has to bring it back, since nothing
  * else sets pc, flags and x30 at once, and ELR_EL1 and SPSR_EL1, which belong to the hart, must be
  * safe from interrupts from the first write to the eret. That restores PSTATE as it was: the
  * flags, EL1t, interrupts enabled or they would not have come. SP_EL1 was emptied by
@@ -202,7 +224,7 @@ END(arm64_trap_park)
  */
 FUNC(arm64_frame_resume)
     msr  daifset, #2
-    mov  x0, sp
+    sub  x0, sp, #ARM64_D_SIZE
     q_pairs ldp, x0
     ldp  x30, x1, [x0, #ARCH_FRAME_X + 8 * 30]
     ldp  x2, x3, [x0, #ARCH_FRAME_PC]

@@ -270,6 +270,22 @@ static int overflow_in_main(void)
     return 0;
 }
 
+/* Nothing on the way down lies deeper than what a switch puts on the stack. */
+static __attribute__((noinline)) long recurse_and_yield(long n)
+{
+    volatile double half = 0.5; /* so that RISC-V's switch has something for the stack too */
+    runtime_gosched();
+    return n == bottom ? n : recurse_and_yield(n + 1) + (long)half;
+}
+
+static int overflow_in_a_switch(void)
+{
+    go(yield_for_ever, NULL);
+    go(yield_for_ever, NULL);
+    printf("%ld\n", recurse_and_yield(0));
+    return 0;
+}
+
 static void big_frame(void *unused)
 {
     (void)unused;
@@ -292,9 +308,20 @@ static int overflow_by_a_big_frame(void)
 static mutex locked;
 static waitgroup never_done;
 
+/* A rounding mode of its own lies on a goroutine's stack while it waits. */
+static void round_down(void)
+{
+#ifdef __riscv
+    __asm__ volatile("fsrmi 2");
+#else
+    __asm__ volatile("msr fpcr, %0" ::"r"(UINT64_C(2) << 22));
+#endif
+}
+
 static void lock_it(void *unused)
 {
     (void)unused;
+    round_down();
     mutex_lock(&locked);
 }
 
@@ -495,6 +522,7 @@ static const struct {
     END(call_null),
     END(overflow_in_a_goroutine),
     END(overflow_in_main),
+    END(overflow_in_a_switch),
     END(overflow_by_a_big_frame),
     END(deadlock),
     END(deadlock_of_main),
