@@ -1,70 +1,12 @@
 // link: -Wl,--wrap=page_alloc,--wrap=page_alloc_run,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=memalign,--wrap=free
 /*
- * faults_test: every public call that takes memory, with the first, the second … request refused,
- * alone or with all that follow, until there is none left to refuse. The call says so by its value
- * and errno, or by the panic that its header promises; nothing is lost; all works as before.
- *
- * A call is made by a goroutine of its own, pinned to the first P, with no dead goroutines, warm
- * stacks or pooled objects about that would spare it the request. Afterwards main is alone, all
- * memory is free that was free before, and goroutines, channels and timers are as good as ever.
- *
- * A new call needs one line, MAKES(…), if it makes something that another call frees; else a CALL.
+ * faults_test: calls for goroutines, channels and contexts, refused memory (refusals.h); and calls that
+ * need none. faults_time_test.c has those for timers and pools.
  */
-#include "tests/target/faults.h"
-#include <string.h>
-#include "sched/pool.h"
-#include "tests/stress/level.h"
-
-/* run: true: it did all that it should. false: it could not, and CHECKed that it was told so. Or it
- * panics for want of memory. */
-struct call {
-    const char *name;
-    int least;  /* requests it makes at least … */
-    bool needs; /* … which it needs; else it does what it should though all are refused */
-    bool keeps; /* what it takes is not given back, by promise */
-    bool (*run)(void);
-};
-
-static struct call calls[64];
-static unsigned n_calls;
-
-#define CALL_(id, ...)                                      \
-    static bool id(void);                                   \
-    __attribute__((constructor)) static void add_##id(void) \
-    {                                                       \
-        calls[n_calls++] = (struct call){#id, __VA_ARGS__}; \
-    }                                                       \
-    static bool id(void)
-#define CALL(id, least)                CALL_(id, least, true, false, id)
-#define CALL_KEEPS(id, least)          CALL_(id, least, true, true, id)
-#define CALL_WITHOUT_MEMORY(id, least) CALL_(id, least, false, false, id)
-
-static bool told_so(bool error)
-{
-    CHECK(!error || errno == ENOMEM, "errno is %d", errno);
-    return !error;
-}
-
-/* What make makes, undo frees. */
-#define MAKES(id, make, undo)      \
-    CALL(id, 1)                    \
-    {                              \
-        __auto_type x = (make);    \
-        if (x != NULL)             \
-            (undo)(x);             \
-        return told_so(x == NULL); \
-    }
-
-#define SOON(condition)                                          \
-    do {                                                         \
-        int64_t until_ = time_now() + PATIENCE;                  \
-        for (; !(condition); time_sleep(100 * MICROSECOND))      \
-            CHECK(time_now() < until_, "%s: never", #condition); \
-    } while (0)
+#include "tests/target/refusals.h"
 
 /* ---- goroutines ---- */
 
-static _Atomic long ran;
 static mutex gate; /* held while goroutines are to stay, so that no two use one descriptor */
 
 static void wait_at_gate(void *unused)
@@ -149,11 +91,6 @@ CALL(start_goroutines_of_an_errgroup, 6)
     return good;
 }
 
-static void nothing(void *unused)
-{
-    (void)unused;
-}
-
 CALL_KEEPS(defer_calls, 2)
 {
     for (int i = 0; i < 300; i++)
@@ -201,224 +138,6 @@ CALL(children_of_a_context, 3)
     return good;
 }
 
-/* ---- timers ---- */
-
-static struct timer_node filling[4096];
-static uint32_t n_filling;
-
-/* The first P's heap has no place left, or no memory yet. */
-static void fill_timers(void)
-{
-    struct timers *h = &sched.p[0]->timers;
-    faults_pause();
-    preempt_off();
-    for (n_filling = 0; h->n < h->cap; n_filling++)
-        CHECK(timer_add(&filling[n_filling], time_now() + HOUR), "timer_add failed");
-    preempt_on();
-    faults_resume();
-}
-
-static void empty_timers(void)
-{
-    preempt_off();
-    while (n_filling > 0)
-        CHECK(timer_del(&filling[--n_filling]), "timer_del failed");
-    preempt_on();
-}
-
-static bool one_more_timer(void)
-{
-    fill_timers();
-    timer *t = time_after_func(HOUR, nothing, NULL);
-    bool good = told_so(t == NULL);
-    timer_free(t);
-    empty_timers();
-    return good;
-}
-
-CALL(time_after_func_among_many, 2)
-{
-    return one_more_timer();
-}
-
-CALL(time_after_func_among_many_with_one_in_the_pool, 1)
-{
-    faults_pause();
-    timer_free(time_after_func(HOUR, nothing, NULL));
-    return one_more_timer();
-}
-
-CALL(timer_reset_of_a_stopped_one_among_many, 1)
-{
-    faults_pause();
-    timer *t = time_after_func(HOUR, nothing, NULL);
-    timer_stop(t);
-    fill_timers();
-    errno = 0;
-    CHECK(!timer_reset(t, HOUR), "it was stopped");
-    bool good = told_so(errno != 0);
-    CHECK(timer_stop(t) == good, "queued without memory, or not with it");
-    timer_free(t);
-    empty_timers();
-    return good;
-}
-
-static void count_run(void *unused)
-{
-    (void)unused;
-    ran++;
-}
-
-/* Due while there is no memory for its goroutine; it runs when there is. */
-CALL(function_of_a_timer, 1)
-{
-    faults_pause();
-    ran = 0;
-    timer *t = time_after_func(HOUR, count_run, NULL);
-    CHECK(t != NULL, "time_after_func failed");
-    faults_resume();
-    timer_reset(t, 0); /* needs none: it was queued */
-    time_sleep(3 * MILLISECOND);
-    faults_pause();
-    SOON(ran == 1);
-    timer_free(t);
-    return true;
-}
-
-CALL_WITHOUT_MEMORY(sleep_and_reset_of_a_queued_timer, 1)
-{
-    faults_pause();
-    timer *t = time_after_func(HOUR, nothing, NULL);
-    fill_timers();
-    int64_t from = time_now();
-    time_sleep(2 * MILLISECOND);
-    CHECK(time_now() - from >= 2 * MILLISECOND, "woken too early");
-    CHECK(timer_reset(t, 2 * HOUR) && timer_stop(t), "not queued any more");
-    faults_pause();
-    timer_free(t);
-    empty_timers();
-    return true;
-}
-
-/* ---- the number of Ps ---- */
-
-static void hold_timers(void *stop)
-{
-    static timer *t[300];
-    for (int i = 0; i < 300; i++)
-        if (stop == NULL)
-            CHECK((t[i] = time_after_func(HOUR, nothing, NULL)) != NULL, "no timer");
-        else
-            timer_free(t[i]);
-    ran++;
-}
-
-static void on_the_last_p(void (*fn)(void *), void *arg)
-{
-    struct go_attr attr = {.affinity = UINT64_C(1) << (runtime_gomaxprocs(0) - 1)};
-    ran = 0;
-    CHECK(go_with(&attr, fn, arg) > 0, "go_with failed");
-    SOON(ran == 1);
-}
-
-CALL(fewer_ps_with_many_timers, 1)
-{
-    int old = runtime_gomaxprocs(0);
-    faults_pause();
-    on_the_last_p(hold_timers, NULL);
-    faults_resume();
-    errno = 0;
-    CHECK(runtime_gomaxprocs(1) == old, "not the old number");
-    bool good = told_so(errno != 0);
-    CHECK(runtime_gomaxprocs(0) == (good ? 1 : old), "neither all done nor nothing");
-    faults_pause();
-    runtime_gomaxprocs(old);
-    on_the_last_p(hold_timers, &ran);
-    return good;
-}
-
-/* ---- pools ---- */
-
-/* The next trim comes now and not in two minutes. false: none is to come. */
-static bool trim_now(void)
-{
-    preempt_off();
-    bool set = pool_timer.p != NULL && timer_del(&pool_timer);
-    CHECK(!set || pool_timer.begin(&pool_timer), "no goroutine for a trim");
-    preempt_on();
-    return set;
-}
-
-static long dropped;
-
-static void count_drop(void *unused)
-{
-    (void)unused;
-    dropped++;
-}
-
-/* Without memory to remember it, it goes to drop. */
-CALL_KEEPS(first_put_into_a_pool, 1)
-{
-    static pool fresh[64];
-    static int used;
-    pool *p = &fresh[used++ % 64];
-    dropped = 0;
-    p->drop = count_drop;
-    pool_put(p, &dropped);
-    faults_pause();
-    bool kept = pool_get(p) == &dropped;
-    CHECK(kept == (dropped == 0), "%ld dropped", dropped);
-    return kept;
-}
-
-static pool counting = {.drop = count_drop};
-
-CALL(put_many_into_a_pool, 2)
-{
-    long got = 0;
-    dropped = 0;
-    for (int i = 0; i < 40; i++)
-        pool_put(&counting, &filling[i]);
-    faults_pause();
-    while (pool_get(&counting) != NULL)
-        got++;
-    CHECK(got + dropped == 40, "%ld back, %ld dropped", got, dropped);
-    return dropped == 0;
-}
-
-static void *new_block(void)
-{
-    return malloc(100);
-}
-
-CALL(get_from_a_pool, 1)
-{
-    static pool p = {.new = new_block, .drop = free};
-    void *x = pool_get(&p);
-    bool good = told_so(x == NULL);
-    pool_put(&p, x);
-    return good;
-}
-
-/* No timer for the next trim: it is held at once. */
-CALL_WITHOUT_MEMORY(trims_without_a_timer, 2)
-{
-    fill_timers();
-    dropped = 0;
-    pool_put(&counting, &dropped);
-    CHECK(dropped == 1, "neither dropped nor to be dropped");
-    CHECK(pool_get(&counting) == NULL, "dropped and kept");
-    faults_pause();
-    empty_timers();
-    pool_put(&counting, &dropped);
-    CHECK(trim_now(), "nobody has set the timer");
-    SOON(runtime_numgoroutine() == 2);
-    CHECK(dropped == 1 && trim_now(), "not a victim, or not for long");
-    SOON(dropped == 2);
-    return true;
-}
-
 /* ---- what needs no memory ---- */
 
 static struct {
@@ -430,18 +149,6 @@ static struct {
     waitgroup wg;
     once o;
 } pair;
-
-static void send_number(chan *c, int64_t n)
-{
-    chan_send(c, &n);
-}
-
-static int64_t receive_number(chan *c)
-{
-    int64_t n;
-    CHECK(chan_recv(c, &n), "closed");
-    return n;
-}
 
 static void wait_for_everything(void *unused)
 {
@@ -557,135 +264,6 @@ CALL_WITHOUT_MEMORY(newlib_with_an_empty_heap, 3)
     return true;
 }
 
-/* ---- one call, once ---- */
-
-struct trial {
-    const struct call *call;
-    enum faults_kind kind;
-    long nth, hits;
-    bool good;
-    waitgroup over;
-};
-
-static void end_trial(void *arg)
-{
-    struct trial *t = arg;
-    char msg[64];
-    t->hits = faults_end();
-    if (runtime_recover(msg, sizeof(msg))) {
-        CHECK(strcmp(msg, "runtime: out of memory") == 0, "panic: %s", msg);
-        CHECK(t->call->needs, "a panic for want of memory that it should not need");
-        t->good = false;
-    }
-    waitgroup_done(&t->over);
-}
-
-static void make_call(void *arg)
-{
-    struct trial *t = arg;
-    runtime_defer(end_trial, t);
-    errno = 0;
-    faults_begin(t->kind, t->nth);
-    t->good = t->call->run();
-}
-
-static struct trial attempt(const struct call *c, enum faults_kind kind, long nth)
-{
-    struct trial t = {.call = c, .kind = kind, .nth = nth};
-    waitgroup_add(&t.over, 1);
-    CHECK(go_with(&(struct go_attr){.name = c->name, .affinity = 1}, make_call, &t) > 0, "go_with");
-    waitgroup_wait(&t.over);
-    CHECK(t.good || t.hits > 0, "it failed though nothing was refused");
-    return t;
-}
-
-/* ---- before and after ---- */
-
-struct level {
-    size_t pages; /* of descriptors too: of a goroutine that is lost, a chunk stays */
-    long blocks;
-};
-
-/* Pools and Ps give up what they keep, and main is alone. */
-static struct level level_now(void)
-{
-    while (trim_now())
-        level_alone();
-    return (struct level){level_free(), faults.blocks};
-}
-
-static void send_one(void *c)
-{
-    send_number(c, 1);
-}
-
-static void all_works(void)
-{
-    chan *c = chan_make(8, 0);
-    timer *t = time_after_func(100 * MICROSECOND, send_one, c);
-    CHECK(c != NULL && t != NULL && go(send_one, c) > 0, "no memory");
-    CHECK(receive_number(c) + receive_number(c) == 2, "not 1 from both");
-    timer_free(t);
-    chan_free(c);
-}
-
-/* ---- every call, every request ---- */
-
-/* All is as good as before and, but for what is kept, nothing is lost. */
-static void all_is_well(const struct trial *t, bool level, struct level *before)
-{
-    all_works();
-    struct level now = level_now();
-    CHECK(!level || (now.pages == before->pages && now.blocks == before->blocks),
-          "%s, request %ld%s: %ld pages and %ld blocks are lost", t->call->name, t->nth,
-          t->kind == FAULTS_ONE ? "" : " and on", (long)(before->pages - now.pages),
-          now.blocks - before->blocks);
-    *before = now;
-}
-
-/* Returns how many requests could be refused. */
-static long every_request(const struct call *c, enum faults_kind kind, bool level)
-{
-    struct level before = level_now();
-    for (long nth = 1;; nth++) {
-        struct trial t = attempt(c, kind, nth);
-        all_is_well(&t, level, &before);
-        if (t.hits == 0)
-            return nth - 1;
-    }
-}
-
-static void call_that_needs_memory(const struct call *c, bool level)
-{
-    long all = every_request(c, FAULTS_ALL_FROM, level);
-    CHECK(all >= c->least, "%s: %ld requests", c->name, all);
-    fprintf(stderr, "%s: %ld requests\n", c->name, all);
-    if (level)
-        CHECK(every_request(c, FAULTS_ONE, level) >= c->least, "%s: fewer one by one", c->name);
-    else if (c->keeps)
-        every_request(c, FAULTS_ONE, level);
-}
-
-static void call_without_memory(const struct call *c, bool level)
-{
-    struct level before = level_now();
-    struct trial t = attempt(c, FAULTS_ALL_FROM, 1);
-    CHECK(t.good && t.hits >= c->least, "%s: %ld requests", c->name, t.hits);
-    all_is_well(&t, level, &before);
-}
-
-static void every_call(bool level)
-{
-    for (const struct call *c = calls; c < calls + n_calls; c++) {
-        if ((c->keeps && level) || (c->run == fewer_ps_with_many_timers && runtime_numcpu() == 1))
-            continue;
-        if (c->needs)
-            call_that_needs_memory(c, level);
-        else
-            call_without_memory(c, level);
-    }
-}
-
 /* The first timer of all finds no heap. */
 static void first_timer(void)
 {
@@ -702,8 +280,6 @@ int main(void)
 {
     first_timer();
     quiet = chan_make(8, 0);
-    every_call(false); /* what is taken once and kept is kept now */
-    level_warm_up(100);
-    every_call(true);
+    refuse_all();
     return 0;
 }
