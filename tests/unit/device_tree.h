@@ -134,13 +134,19 @@ static inline void cpus(void)
     CELLS("timebase-frequency", 10000000);
 }
 
-static inline void cpu(uint32_t id, const char *isa, const char *mmu, const char *status)
+/* Begins the node of a hart. */
+static inline void any_cpu(uint32_t id)
 {
     char name[32];
     snprintf(name, sizeof name, "cpu@%x", id);
     node(name);
     put_text("device_type", "cpu");
     CELLS("reg", id);
+}
+
+static inline void cpu(uint32_t id, const char *isa, const char *mmu, const char *status)
+{
+    any_cpu(id);
     if (isa)
         put_text("riscv,isa", isa);
     if (mmu)
@@ -215,6 +221,16 @@ static inline void plic(uint32_t n, uint32_t size)
     end();
 }
 
+/* Begins the node of one that sends messages to the node with that handle. */
+static inline void aplic(uint32_t base, uint32_t to)
+{
+    char name[32];
+    snprintf(name, sizeof name, "aplic@%x", base);
+    device(name, "riscv,aplic", base, 0x8000);
+    CELLS("msi-parent", to);
+    CELLS("riscv,num-sources", 96);
+}
+
 static inline void uart(void)
 {
     device("serial@10000000", "ns16550a", 0x10000000, 0x100);
@@ -241,11 +257,7 @@ static inline void aliases(const char *name, const char *path)
 
 static inline void arm_cpu(uint32_t id, const char *method)
 {
-    char name[32];
-    snprintf(name, sizeof name, "cpu@%x", id);
-    node(name);
-    put_text("device_type", "cpu");
-    CELLS("reg", id);
+    any_cpu(id);
     if (method)
         put_text("enable-method", method);
 }
@@ -326,9 +338,7 @@ static inline void whole_riscv(void)
     end();
     device("test@100000", "sifive,test1", 0x100000, 0x1000);
     end();
-    device("aplic@d000000", "riscv,aplic", 0xd000000, 0x8000);
-    CELLS("msi-parent", 77);
-    CELLS("riscv,num-sources", 96);
+    aplic(0xd000000, 77);
     end();
     device("imsics@28000000", "riscv,imsics", 0x28000000, 0x3000);
     CELLS("riscv,num-ids", 255);

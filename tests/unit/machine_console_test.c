@@ -42,24 +42,25 @@ static void console_by(const char *stdout_path)
     PARSE(MACHINE_RISCV);
 }
 
+static void check_16550(uintptr_t base, unsigned shift, unsigned width, unsigned irq)
+{
+    CHECK_EQ(m.console.kind, CONSOLE_16550);
+    CHECK_EQ(m.console.reg.base, base);
+    CHECK_EQ(m.console.reg_shift, shift);
+    CHECK_EQ(m.console.reg_io_width, width);
+    CHECK_EQ(m.console.irq, irq);
+}
+
 TEST(stdout_path_by_full_path)
 {
     console_by("/soc/serial@10000000:115200");
-    CHECK_EQ(m.console.kind, CONSOLE_16550);
-    CHECK_EQ(m.console.reg.base, 0x10000000);
-    CHECK_EQ(m.console.reg_shift, 0);
-    CHECK_EQ(m.console.reg_io_width, 1);
-    CHECK_EQ(m.console.irq, 10);
+    check_16550(0x10000000, 0, 1, 10);
 }
 
 TEST(registers_may_be_spread_out)
 {
     console_by("serial0");
-    CHECK_EQ(m.console.kind, CONSOLE_16550);
-    CHECK_EQ(m.console.reg.base, 0x20000000);
-    CHECK_EQ(m.console.reg_shift, 2);
-    CHECK_EQ(m.console.reg_io_width, 4);
-    CHECK_EQ(m.console.irq, 0);
+    check_16550(0x20000000, 2, 4, 0);
 }
 
 TEST(odd_stdout_paths_fall_back_to_serial0)

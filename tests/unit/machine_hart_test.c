@@ -4,11 +4,17 @@
  */
 #include "tests/unit/device_tree.h"
 
-TEST(hart_zero_without_mmu_is_not_ours)
+/* A RISC-V machine with memory, whose harts the test describes. */
+static void begin_cpus(void)
 {
     start();
     memory();
     cpus();
+}
+
+TEST(hart_zero_without_mmu_is_not_ours)
+{
+    begin_cpus();
     cpu(0, "rv64imac", NULL, "okay");
     for (uint32_t id = 1; id <= 4; id++)
         good_cpu(id);
@@ -25,9 +31,7 @@ TEST(hart_zero_without_mmu_is_not_ours)
 
 TEST(hart_with_mmu_type_none_is_not_ours)
 {
-    start();
-    memory();
-    cpus();
+    begin_cpus();
     cpu(0, "rv64imafdc", "riscv,none", "okay");
     good_cpu(1);
     end();
@@ -39,9 +43,7 @@ TEST(hart_with_mmu_type_none_is_not_ours)
 /* Some vendors' trees for the JH7110 say that its monitor core is okay and has an MMU. */
 TEST(hart_without_floating_point_is_not_ours)
 {
-    start();
-    memory();
-    cpus();
+    begin_cpus();
     cpu(0, "rv64imacu", "riscv,sv39", "okay");
     cpu(1, "rv64gc", "riscv,sv39", "okay");
     cpu(2, "rv64imafdcsu", "riscv,sv39", "okay");
@@ -61,9 +63,7 @@ TEST(hart_without_floating_point_is_not_ours)
 
 TEST(disabled_hart_is_not_ours)
 {
-    start();
-    memory();
-    cpus();
+    begin_cpus();
     cpu(0, "rv64gc", "riscv,sv39", "disabled");
     cpu(1, "rv64gc", "riscv,sv39", "fail");
     cpu(2, "rv64gc", "riscv,sv39", "ok");
@@ -77,9 +77,7 @@ TEST(disabled_hart_is_not_ours)
 TEST(hart_ids_may_have_holes)
 {
     static const uint32_t ids[] = {3, 4, 17, 0x1000, 0xfffffff0};
-    start();
-    memory();
-    cpus();
+    begin_cpus();
     for (unsigned i = 0; i < 5; i++)
         good_cpu(ids[i]);
     end();
@@ -91,9 +89,7 @@ TEST(hart_ids_may_have_holes)
 
 TEST(logical_numbers_go_by_id_not_by_the_order_of_the_tree)
 {
-    start();
-    memory();
-    cpus();
+    begin_cpus();
     good_cpu(3);
     good_cpu(1);
     good_cpu(2);
@@ -108,9 +104,7 @@ TEST(logical_numbers_go_by_id_not_by_the_order_of_the_tree)
 
 TEST(two_harts_of_one_id_are_one)
 {
-    start();
-    memory();
-    cpus();
+    begin_cpus();
     good_cpu(1);
     node("cpu@01");
     put_text("device_type", "cpu");
@@ -134,9 +128,7 @@ TEST(sixty_four_harts_fit)
 TEST(of_a_hundred_harts_those_that_do_not_fit_are_counted)
 {
     for (unsigned downwards = 0; downwards < 2; downwards++) {
-        start();
-        memory();
-        cpus();
+        begin_cpus();
         for (uint32_t id = 0; id < 100; id++)
             good_cpu(downwards ? 99 - id : id);
         end();
@@ -150,9 +142,7 @@ TEST(of_a_hundred_harts_those_that_do_not_fit_are_counted)
 
 TEST(sstc_counts_only_if_every_hart_has_it)
 {
-    start();
-    memory();
-    cpus();
+    begin_cpus();
     good_cpu(0);
     cpu(1, "rv64imafdc_zicsr_sstcx_ssvinval", "riscv,sv39", "okay");
     good_cpu(2);
@@ -165,9 +155,7 @@ TEST(sstc_counts_only_if_every_hart_has_it)
 TEST(extensions_may_be_a_list)
 {
     static const char with[] = "i\0m\0a\0f\0d\0c\0zicsr\0sstc", without[] = "i\0m\0a\0c";
-    start();
-    memory();
-    cpus();
+    begin_cpus();
     for (uint32_t id = 0; id < 2; id++) {
         node(id ? "cpu@1" : "cpu@0");
         put_text("device_type", "cpu");
@@ -309,9 +297,7 @@ TEST(a_single_cpu_needs_no_enable_method)
 
 TEST(no_usable_cpu_says_why)
 {
-    start();
-    memory();
-    cpus();
+    begin_cpus();
     cpu(0, "rv64imac", NULL, NULL);
     for (uint32_t id = 1; id < 5; id++)
         cpu(id, "rv64gc", "riscv,sv39", "disabled");
@@ -321,9 +307,7 @@ TEST(no_usable_cpu_says_why)
     end();
     REFUSE(MACHINE_RISCV, "no usable cpu under /cpus (6 seen: 1 without an MMU, 1 without the "
                           "extensions I M A F D C, 4 disabled)");
-    start();
-    memory();
-    cpus();
+    begin_cpus();
     end();
     REFUSE(MACHINE_RISCV, "no usable cpu under /cpus (0 seen)");
     start();

@@ -4,6 +4,20 @@
  */
 #include "tests/unit/device_tree.h"
 
+/* A machine of so many harts, in whose soc … */
+static void begin_soc(uint32_t n)
+{
+    riscv(n);
+    soc();
+}
+
+/* … this is all. */
+static void end_soc(void)
+{
+    end();
+    PARSE(MACHINE_RISCV);
+}
+
 TEST(plic_contexts_pass_over_machine_mode)
 {
     start();
@@ -19,8 +33,7 @@ TEST(plic_contexts_pass_over_machine_mode)
     CELLS("interrupts-extended", INTC(0), 11, INTC(1), 11, INTC(1), 9, INTC(2), 0xffffffff, INTC(2),
           9);
     end();
-    end();
-    PARSE(MACHINE_RISCV);
+    end_soc();
     CHECK_EQ(m.irqchip.kind, IRQCHIP_PLIC);
     CHECK_EQ(m.irqchip.dist.base, 0xc000000);
     CHECK_EQ(m.irqchip.dist.size, 0x4000000);
@@ -32,11 +45,9 @@ TEST(plic_contexts_pass_over_machine_mode)
 
 TEST(a_plic_context_outside_its_registers_does_not_exist)
 {
-    riscv(2);
-    soc();
+    begin_soc(2);
     plic(2, 0x202000); /* contexts 0 and 1 only */
-    end();
-    PARSE(MACHINE_RISCV);
+    end_soc();
     CHECK_EQ(m.hart[0].plic_context, 1);
     CHECK_EQ(m.hart[1].plic_context, 0xffff);
 }
@@ -44,15 +55,13 @@ TEST(a_plic_context_outside_its_registers_does_not_exist)
 /* Machines of several sockets have one each, and the tree may list them in any order. */
 TEST(of_several_plics_the_first_harts_is_taken)
 {
-    riscv(4);
-    soc();
+    begin_soc(4);
     device("plic@d000000", "sifive,plic-1.0.0", 0xd000000, 0x600000);
     CELLS("riscv,ndev", 53);
     wires(2, 2, 11, 9);
     end();
     plic(2, 0x600000);
-    end();
-    PARSE(MACHINE_RISCV);
+    end_soc();
     CHECK_EQ(m.irqchip.dist.base, 0xc000000);
     CHECK_EQ(m.hart[1].plic_context, 3);
     CHECK_EQ(m.hart[2].plic_context, 0xffff);
@@ -72,8 +81,7 @@ TEST(no_interrupt_controller_is_no_error)
 TEST(sswi_is_the_way_for_ipis_if_all_harts_have_it)
 {
     for (uint32_t n = 1; n <= 2; n++) {
-        riscv(2);
-        soc();
+        begin_soc(2);
         device("sswi@2f00000", "riscv,aclint-sswi", 0x2f00000, 0x4000);
         wires(0, n, 0, 1);
         end();
@@ -87,13 +95,11 @@ TEST(sswi_is_the_way_for_ipis_if_all_harts_have_it)
 
 TEST(sswi_indexes_go_by_its_own_order)
 {
-    riscv(3);
-    soc();
+    begin_soc(3);
     device("sswi@2f00000", "riscv,aclint-sswi", 0x2f00000, 0x4000);
     CELLS("interrupts-extended", INTC(2), 1, INTC(77), 1, INTC(0), 1, INTC(1), 1);
     end();
-    end();
-    PARSE(MACHINE_RISCV);
+    end_soc();
     CHECK_EQ(m.hart[0].sswi_index, 2);
     CHECK_EQ(m.hart[1].sswi_index, 3);
     CHECK_EQ(m.hart[2].sswi_index, 0);
@@ -101,13 +107,11 @@ TEST(sswi_indexes_go_by_its_own_order)
 
 TEST(an_sswi_index_outside_its_registers_does_not_exist)
 {
-    riscv(2);
-    soc();
+    begin_soc(2);
     device("sswi@2f00000", "riscv,aclint-sswi", 0x2f00000, 4);
     wires(0, 2, 0, 1);
     end();
-    end();
-    PARSE(MACHINE_RISCV);
+    end_soc();
     CHECK_EQ(m.ipi, IPI_SBI);
 }
 
@@ -123,8 +127,7 @@ static void imsics(uint32_t base, uint32_t size, uint32_t n, uint32_t cause)
 
 TEST(imsic_of_the_supervisor_is_chosen_before_plic_and_sswi)
 {
-    riscv(3);
-    soc();
+    begin_soc(3);
     plic(3, 0x600000);
     device("sswi@2f00000", "riscv,aclint-sswi", 0x2f00000, 0x4000);
     wires(0, 3, 0, 1);
@@ -133,13 +136,9 @@ TEST(imsic_of_the_supervisor_is_chosen_before_plic_and_sswi)
     end();
     imsics(0x28000000, 0x3000, 3, 9);
     end();
-    device("aplic@c000000", "riscv,aplic", 0xc000000, 0x8000);
-    CELLS("msi-parent", 0x24);
-    CELLS("riscv,num-sources", 96);
+    aplic(0xc000000, 0x24);
     end();
-    device("aplic@d000000", "riscv,aplic", 0xd000000, 0x8000);
-    CELLS("msi-parent", 0x28);
-    CELLS("riscv,num-sources", 96);
+    aplic(0xd000000, 0x28);
     CELLS("phandle", APLIC);
     CELLS("#interrupt-cells", 2);
     end();
@@ -147,8 +146,7 @@ TEST(imsic_of_the_supervisor_is_chosen_before_plic_and_sswi)
     CELLS("interrupts", 10, 4);
     CELLS("interrupt-parent", APLIC);
     end();
-    end();
-    PARSE(MACHINE_RISCV);
+    end_soc();
     CHECK_EQ(m.irqchip.kind, IRQCHIP_IMSIC);
     CHECK_EQ(m.ipi, IPI_IMSIC);
     CHECK_EQ(m.irqchip.n_sources, 255);
@@ -161,13 +159,11 @@ TEST(imsic_of_the_supervisor_is_chosen_before_plic_and_sswi)
 
 TEST(imsic_files_leave_room_for_guests)
 {
-    riscv(3);
-    soc();
+    begin_soc(3);
     imsics(0x28000000, 0xc000, 3, 9);
     CELLS("riscv,guest-index-bits", 2);
     end();
-    end();
-    PARSE(MACHINE_RISCV);
+    end_soc();
     CHECK_EQ(m.irqchip.imsic_guest_bits, 2);
     CHECK_EQ(m.hart[2].imsic, 0x28008000);
     CHECK_EQ(m.irqchip.dist.size, 0);
@@ -184,16 +180,14 @@ static void imsics_in_two(uint32_t size)
 
 TEST(imsic_groups_follow_each_other)
 {
-    riscv(4);
-    soc();
+    begin_soc(4);
     imsics_in_two(0x4000);
     CELLS("riscv,guest-index-bits", 1);
     CELLS("riscv,group-index-bits", 1);
     CELLS("riscv,hart-index-bits", 1);
     wires(0, 4, 0, 9);
     end();
-    end();
-    PARSE(MACHINE_RISCV);
+    end_soc();
     CHECK_EQ(m.hart[0].imsic, 0x28000000);
     CHECK_EQ(m.hart[1].imsic, 0x28002000);
     CHECK_EQ(m.hart[2].imsic, 0x29000000);
@@ -202,26 +196,22 @@ TEST(imsic_groups_follow_each_other)
 
 TEST(an_imsic_group_ends_with_its_hart_bits)
 {
-    riscv(2);
-    soc();
+    begin_soc(2);
     imsics_in_two(0x8000);
     CELLS("riscv,hart-index-bits", 0);
     wires(0, 2, 0, 9);
     end();
-    end();
-    PARSE(MACHINE_RISCV);
+    end_soc();
     CHECK_EQ(m.hart[1].imsic, 0x29000000);
 }
 
 TEST(imsics_that_do_not_reach_every_hart_are_not_used)
 {
-    riscv(3);
-    soc();
+    begin_soc(3);
     imsics(0x28000000, 0x2000, 3, 9);
     end();
     plic(3, 0x600000);
-    end();
-    PARSE(MACHINE_RISCV);
+    end_soc();
     CHECK_EQ(m.irqchip.kind, IRQCHIP_PLIC);
     CHECK_EQ(m.irqchip.n_sources, 96);
     CHECK_EQ(m.hart[0].imsic, 0);

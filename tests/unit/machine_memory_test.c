@@ -14,6 +14,12 @@ static void bank(const char *name, uint64_t base, uint64_t size, const char *sta
     end();
 }
 
+static void check_bank(unsigned i, uint64_t base, uint64_t size)
+{
+    CHECK_EQ(m.bank[i].base, base);
+    CHECK_EQ(m.bank[i].size, size);
+}
+
 TEST(banks_are_sorted_merged_and_never_empty)
 {
     start();
@@ -28,12 +34,9 @@ TEST(banks_are_sorted_merged_and_never_empty)
     bank("secram@e000000", 0xe000000, 0x1000000, "disabled");
     PARSE(MACHINE_RISCV);
     CHECK_EQ(m.n_banks, 3);
-    CHECK_EQ(m.bank[0].base, 0x80000000);
-    CHECK_EQ(m.bank[0].size, 0x18000000);
-    CHECK_EQ(m.bank[1].base, 0xbf000000);
-    CHECK_EQ(m.bank[1].size, 0x11000000);
-    CHECK_EQ(m.bank[2].base, 0x1000000000);
-    CHECK_EQ(m.bank[2].size, 0x100000000);
+    check_bank(0, 0x80000000, 0x18000000);
+    check_bank(1, 0xbf000000, 0x11000000);
+    check_bank(2, 0x1000000000, 0x100000000);
 }
 
 TEST(a_bank_between_two_joins_them)
@@ -46,8 +49,7 @@ TEST(a_bank_between_two_joins_them)
     bank("memory@80000800", 0x80000800, 0x2900, NULL);
     PARSE(MACHINE_RISCV);
     CHECK_EQ(m.n_banks, 2);
-    CHECK_EQ(m.bank[0].base, 0x80000000);
-    CHECK_EQ(m.bank[0].size, 0x4000);
+    check_bank(0, 0x80000000, 0x4000);
     CHECK_EQ(m.bank[1].base, 0x80006000);
 }
 
@@ -61,8 +63,7 @@ TEST(one_memory_node_may_hold_several_banks)
     end();
     PARSE(MACHINE_RISCV);
     CHECK_EQ(m.n_banks, 2);
-    CHECK_EQ(m.bank[1].base, 0x100000000);
-    CHECK_EQ(m.bank[1].size, 0x2000);
+    check_bank(1, 0x100000000, 0x2000);
 }
 
 TEST(root_cells_of_one_and_one_or_two_and_one)
@@ -80,8 +81,7 @@ TEST(root_cells_of_one_and_one_or_two_and_one)
         end();
         PARSE(MACHINE_RISCV);
         CHECK_EQ(m.n_banks, n == 1 ? 2 : 1);
-        CHECK_EQ(m.bank[0].base, n == 1 ? 0x40000000 : 0x440000000);
-        CHECK_EQ(m.bank[0].size, 0x8000000);
+        check_bank(0, n == 1 ? 0x40000000 : 0x440000000, 0x8000000);
     }
 }
 
