@@ -38,6 +38,19 @@
     \op x26, x27, [\base, #ARCH_FRAME_X + 208]
     \op x28, x29, [\base, #ARCH_FRAME_X + 224]
 .endm
+/*
+ * From the frame at \base to where they belong: pc and pstate for an eret, FPCR, FPSR, x30; x1 is sp
+ * then. x2 … x5 are lost.
+ */
+.macro load_state base
+    ldp  x30, x1, [\base, #ARCH_FRAME_X + 8 * 30]
+    ldp  x2, x3, [\base, #ARCH_FRAME_PC]
+    ldp  x4, x5, [\base, #ARCH_FRAME_FPCR]
+    msr  elr_el1, x2
+    msr  spsr_el1, x3
+    msr  fpcr, x4
+    msr  fpsr, x5
+.endm
 .macro q_pairs op, base
     \op q0, q1, [\base, #ARCH_FRAME_Q + 0]
     \op q2, q3, [\base, #ARCH_FRAME_Q + 32]

@@ -226,14 +226,8 @@ FUNC(arm64_frame_resume)
     msr  daifset, #2
     sub  x0, sp, #ARM64_D_SIZE
     q_pairs ldp, x0
-    ldp  x30, x1, [x0, #ARCH_FRAME_X + 8 * 30]
-    ldp  x2, x3, [x0, #ARCH_FRAME_PC]
-    ldp  x4, x5, [x0, #ARCH_FRAME_FPCR]
+    load_state x0
     mov  sp, x1
-    msr  elr_el1, x2
-    msr  spsr_el1, x3
-    msr  fpcr, x4
-    msr  fpsr, x5
     x_pairs ldp, x0
     ldp  x0, x1, [x0, #ARCH_FRAME_X]
     eret

@@ -44,18 +44,23 @@
     \op x28, x29, [sp, #ARCH_FRAME_X + 224]
 .endm
 
-.macro save_frame
-    sub  sp, sp, #ARCH_FRAME_SIZE
-    stp  x0, x1, [sp, #ARCH_FRAME_X]
-    x_pairs stp, sp
+/* x30 and where it was interrupted. x1 … x4 are lost; x4 is the thread pointer, for the caller. */
+.macro save_state
     mrs  x1, sp_el0
     mrs  x2, elr_el1
     mrs  x3, spsr_el1
     mrs  x4, tpidr_el0
-    mrs  x5, fpcr
-    mrs  x6, fpsr
     stp  x30, x1, [sp, #ARCH_FRAME_X + 8 * 30]
     stp  x2, x3, [sp, #ARCH_FRAME_PC]
+.endm
+
+.macro save_frame
+    sub  sp, sp, #ARCH_FRAME_SIZE
+    stp  x0, x1, [sp, #ARCH_FRAME_X]
+    x_pairs stp, sp
+    save_state
+    mrs  x5, fpcr
+    mrs  x6, fpsr
     str  x4, [sp, #ARCH_FRAME_TP]
     stp  x5, x6, [sp, #ARCH_FRAME_FPCR]
     q_pairs stp, sp
@@ -106,13 +111,8 @@ FUNC(trap_irq)
     sub  sp, sp, #ARCH_FRAME_SIZE
     stp  x0, x1, [sp, #ARCH_FRAME_X]
     lost_pairs stp
-    mrs  x0, sp_el0
-    mrs  x1, elr_el1
-    mrs  x2, spsr_el1
-    mrs  x3, tpidr_el0
-    stp  x30, x0, [sp, #ARCH_FRAME_X + 8 * 30]
-    stp  x1, x2, [sp, #ARCH_FRAME_PC]
-    stp  x3, xzr, [sp, #ARCH_FRAME_TP]  /* and ESR: no exception */
+    save_state
+    stp  x4, xzr, [sp, #ARCH_FRAME_TP]  /* and ESR: no exception */
     enter_c
     bl   trap_external
     cbnz x0, arm64_trap_park            /* switch.S */
@@ -134,16 +134,10 @@ FUNC(trap_sync)
     enter_c
     bl   arm64_trap
 trap_return:
-    ldp  x30, x1, [sp, #ARCH_FRAME_X + 8 * 30]
-    ldp  x2, x3, [sp, #ARCH_FRAME_PC]
-    ldr  x4, [sp, #ARCH_FRAME_TP]
-    ldp  x5, x6, [sp, #ARCH_FRAME_FPCR]
+    load_state sp
+    ldr  x2, [sp, #ARCH_FRAME_TP]
     msr  sp_el0, x1
-    msr  elr_el1, x2
-    msr  spsr_el1, x3
-    msr  tpidr_el0, x4
-    msr  fpcr, x5
-    msr  fpsr, x6
+    msr  tpidr_el0, x2
     q_pairs ldp, sp
     x_pairs ldp, sp
     ldp  x0, x1, [sp, #ARCH_FRAME_X]
