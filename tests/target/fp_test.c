@@ -137,6 +137,26 @@ static void trap_17_registers_belong_to_the_goroutine(void)
     CHECK(harts >= (runtime_numcpu() > 1 ? 2 : 1));
 }
 
+/* In small steps down the stack, of which a yield uses the lowest bytes: those that a page begins with,
+ * too. */
+static __attribute__((noinline)) long step_down(intptr_t left)
+{
+    volatile long here = left;
+    CHECK_EQ(hold_all(0x4010000000000000 + (uint64_t)left * 0x1000, go_away, (void *)2), 0);
+    return left == 0 ? 0 : step_down(left - 1) + here - left + 1;
+}
+
+static void go_down(void *unused)
+{
+    (void)unused;
+    CHECK_EQ(step_down(600), 600);
+}
+
+static void registers_are_kept_on_pages_that_were_not_there_yet(void)
+{
+    in_parallel(20, go_down);
+}
+
 static void round_in_its_own_way(void *which)
 {
     static const uint64_t modes[] = {NEAREST, UP, DOWN};
@@ -210,6 +230,7 @@ static void sums_come_out_right(void)
 int main(void)
 {
     RUN(trap_17_registers_belong_to_the_goroutine);
+    RUN(registers_are_kept_on_pages_that_were_not_there_yet);
     RUN(trap_17_the_rounding_mode_belongs_to_the_goroutine);
     RUN(a_new_goroutine_rounds_to_nearest);
     RUN(sums_come_out_right);
