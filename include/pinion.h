@@ -2,6 +2,7 @@
  * pinion.h: all of Pinion's public interface. Each part also has a header of its own.
  */
 #pragma once
+#include <pinion/arena.h>
 #include <pinion/chan.h>
 #include <pinion/context.h>
 #include <pinion/go.h>

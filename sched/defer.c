@@ -12,6 +12,10 @@
  * does. runtime_goexit within a deferred call of a panic ends the goroutine without a word, as in
  * Go.
  *
+ * Some calls are *last*: they stay behind all others, those that come later too, and give back what
+ * those may still use. Arenas end so (arena.c). A panic that nobody recovers leaves them alone: the
+ * run ends, and until then other goroutines may be using it.
+ *
  * Records come from pages, through a free list under a lock; they are small, and few programs
  * defer in their hot paths.
  */
@@ -74,7 +78,7 @@ void runtime_defer(void (*fn)(void *), void *arg)
     if (d == NULL)
         runtime_panic("runtime: out of memory");
     struct g *g = g_self();
-    *d = (struct defer){g->defers, fn, arg, false};
+    *d = (struct defer){g->defers, fn, arg, false, false};
     g->defers = d;
     g->flags |= GF_ENDING;
 }
@@ -82,8 +86,19 @@ void runtime_defer(void (*fn)(void *), void *arg)
 void defer_lend(struct defer *d, void (*fn)(void *), void *arg)
 {
     struct g *g = g_self();
-    *d = (struct defer){g->defers, fn, arg, true};
+    *d = (struct defer){g->defers, fn, arg, true, false};
     g->defers = d;
+    g->flags |= GF_ENDING;
+}
+
+void defer_lend_last(struct defer *d, void (*fn)(void *), void *arg)
+{
+    struct g *g = g_self();
+    struct defer **at = &g->defers;
+    while (*at != NULL && !(*at)->last)
+        at = &(*at)->next;
+    *d = (struct defer){*at, fn, arg, true, true};
+    *at = d;
     g->flags |= GF_ENDING;
 }
 
@@ -132,12 +147,12 @@ static _Noreturn void end_recovered(struct g *g)
     runtime_goexit();
 }
 
-/* Runs the defers under *p; returns if none recovers. */
+/* Runs the defers under *p but the last ones; returns if none recovers. */
 static void panic_run(struct g *g, struct panicking *p)
 {
     p->older = g->panic;
     g->panic = p;
-    while (g->defers != NULL) {
+    while (g->defers != NULL && !g->defers->last) {
         p->in_defer = true;
         run_one(g);
         p->in_defer = false;

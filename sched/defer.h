@@ -9,10 +9,14 @@ struct defer {
     void (*fn)(void *);
     void *arg;
     bool lent; /* its memory is the caller's */
+    bool last; /* behind all that are not */
 };
 
 /* As runtime_defer, with a record of the caller's, in the frame of a call that may not return. */
 void defer_lend(struct defer *d, void (*fn)(void *), void *arg);
+/* As that, but it runs after all that are not last, deferred now or later, and not for a panic that
+ * nobody recovers. d need not lie in a frame: fn may free it. fn cannot recover. */
+void defer_lend_last(struct defer *d, void (*fn)(void *), void *arg);
 /* The call returns after all: d, lent before and not run, runs no more. */
 void defer_take_back(const struct defer *d);
 

@@ -19,6 +19,7 @@ SRCS += sched/semaphore.c
 SRCS += sched/pool.c
 SRCS += sched/errgroup.c
 SRCS += sched/context.c
+SRCS += sched/arena.c
 SRCS += sched/stats.c
 SRCS += sched/fatal.c
 SRCS += sched/traceback.c

@@ -118,6 +118,21 @@ CALL(select_of_many_cases, 1)
     return true;
 }
 
+/* ---- arenas ---- */
+
+MAKES(arena_of_one_block, arena_new(), arena_free)
+
+/* What it has already goes with it. */
+CALL(pieces_of_an_arena, 8)
+{
+    arena *a = arena_new();
+    bool good = told_so(a == NULL);
+    for (int i = 0; i < 200 && good; i++)
+        good = told_so(arena_alloc(a, i % 50 == 7 ? 10000 : 100) == NULL);
+    arena_free(a);
+    return good;
+}
+
 /* ---- contexts ---- */
 
 MAKES(context_that_may_be_cancelled, context_with_cancel(context_background()), context_free)
