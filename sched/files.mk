@@ -1,4 +1,6 @@
 SRCS += sched/proc.c
+SRCS += sched/global.c
+SRCS += sched/pinned.c
 SRCS += sched/runq.c
 SRCS += sched/idle.c
 SRCS += sched/g.c

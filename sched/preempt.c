@@ -58,6 +58,7 @@
 #include "kernel/vm.h"
 #include "sched/atomic.h"
 #include "sched/fatal.h"
+#include "sched/global.h"
 #include "sched/idle.h"
 #include "sched/runq.h"
 #include "sched/section.h"

@@ -20,9 +20,8 @@
  * Yield, the commonest switch, publishes first and picks afterwards as well, but without a visit
  * to the scheduler stack: arch_yield does both in registers.
  *
- * Pinned goroutines (go_with's affinity) never enter a ring, so that thieves need no look at what
- * they take. They have a queue of their own per P, which takes turns with the ring, and a pinbox
- * to arrive in from other harts. ATTN_PINNED keeps the P on the slow path while one is about.
+ * The queue that all share is global.c's; goroutines that may run on some Ps only, which never enter a
+ * ring, are pinned.c's.
  */
 #include "sched/proc.h"
 #include <pinion/go.h>
@@ -30,7 +29,9 @@
 #include "kernel/clock.h"
 #include "sched/atomic.h"
 #include "sched/g.h"
+#include "sched/global.h"
 #include "sched/idle.h"
+#include "sched/pinned.h"
 #include "sched/preempt.h"
 #include "sched/runq.h"
 #include "sched/section.h"
@@ -40,182 +41,12 @@
 
 struct sched sched;
 
-/* ---- the global queue ---- */
-
-/* All that write global_n hold the lock. relaxed: readers without it only decide whether to take it. */
-static inline bool put_locked(struct g *first, struct g *last, uint32_t n)
-{
-    uint32_t was = load_relaxed(&sched.global_n); /* relaxed: as above */
-    last->link = NULL;
-    if (sched.global_tail != NULL)
-        sched.global_tail->link = first;
-    else
-        sched.global_head = first;
-    sched.global_tail = last;
-    store_relaxed(&sched.global_n, was + n); /* relaxed: as above */
-    return was == 0;
-}
-
-bool global_put_locked(struct g *first, struct g *last, uint32_t n)
-{
-    return put_locked(first, last, n);
-}
-
-static inline void put_and_unlock(struct g *first, struct g *last, uint32_t n)
-{
-    bool first_come = put_locked(first, last, n);
-    spin_unlock(&sched.lock);
-    if (first_come)
-        slice_notify();
-}
-
-/* Somebody else is at the queue. */
-static __attribute__((noinline)) void wait_and_put(struct g *first, struct g *last, uint32_t n)
-{
-    spin_lock(&sched.lock);
-    put_and_unlock(first, last, n);
-}
-
-HOT void global_put_batch(struct g *first, struct g *last, uint32_t n)
-{
-    if (__builtin_expect(!spin_try_lock(&sched.lock), 0))
-        wait_and_put(first, last, n);
-    else
-        put_and_unlock(first, last, n);
-}
-
-static struct g *global_pop_locked(void)
-{
-    struct g *g = sched.global_head;
-    if (g == NULL)
-        return NULL;
-    sched.global_head = g->link;
-    if (sched.global_head == NULL)
-        sched.global_tail = NULL;
-    /* relaxed: as in put_locked. */
-    atomic_fetch_sub_explicit(&sched.global_n, 1, memory_order_relaxed);
-    return g;
-}
-
-static void pinned_put(struct p *p, struct g *g)
-{
-    g->link = NULL;
-    if (p->pinned_tail != NULL)
-        p->pinned_tail->link = g;
-    else
-        p->pinned_head = g;
-    p->pinned_tail = g;
-    /* relaxed: the owner's own word to itself; atomic only because others set other bits. */
-    atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
-}
-
-/* Takes up to max, runs the first and queues the others; the ring has room for a batch. */
-static struct g *global_get(struct p *p, uint32_t max)
-{
-    /* relaxed: a moment old is good enough: idle.c looks again under the lock. */
-    if (load_relaxed(&sched.global_n) == 0)
-        return NULL;
-    spin_lock(&sched.lock);
-    /* relaxed: under the lock. */
-    uint32_t size = load_relaxed(&sched.global_n);
-    uint32_t n = size / sched.n_p + 1;
-    n = n < size ? n : size;
-    n = n < max ? n : max;
-    struct g *g = global_pop_locked();
-    p->count.global_gets += n;
-    for (uint32_t i = 1; i < n; i++) {
-        struct g *next = global_pop_locked();
-        if (__builtin_expect(next->flags & GF_APART, 0))
-            pinned_put(p, next);
-        else
-            runq_put(&p->runq, next);
-    }
-    spin_unlock(&sched.lock);
-    return g;
-}
-
 /* ---- where a runnable G goes ---- */
-
-/* Before all others: an interruption does not cost it its turn. */
-static void pinned_put_back(struct p *p, struct g *g)
-{
-    g->link = p->pinned_head;
-    if (p->pinned_head == NULL)
-        p->pinned_tail = g;
-    p->pinned_head = g;
-    /* relaxed: as in pinned_put. */
-    atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
-}
-
-static struct g *pinned_get(struct p *p)
-{
-    struct g *g = p->pinned_head;
-    if (g != NULL) {
-        p->pinned_head = g->link;
-        if (p->pinned_head == NULL)
-            p->pinned_tail = NULL;
-    }
-    return g;
-}
-
-/* The P among those g may use that it should go to from p: p itself, an idle one, or any. */
-static struct p *pinned_home(struct p *p, struct g *g)
-{
-    uint64_t in_use = sched.n_p == 64 ? UINT64_MAX : (UINT64_C(1) << sched.n_p) - 1;
-    uint64_t may = g->affinity & in_use;
-    if (may == 0 || (may >> p->id & 1) != 0)
-        return p;
-    /* relaxed: a preference only. */
-    uint64_t idle = may & load_relaxed(&sched.idle_p);
-    return sched.p[lowest(idle != 0 ? idle : may)];
-}
-
-static void enqueue_apart(struct p *p, struct g *g)
-{
-    if (g->flags & GF_WIRED) {
-        wired_ready(g);
-        return;
-    }
-    struct p *home = pinned_home(p, g);
-    if (home == p) {
-        pinned_put(p, g);
-        slice_ensure(g_self()->m);
-        return;
-    }
-    inbox_put(home, &home->pinbox, g);
-    wake_p(home); /* a busy one gets an interrupt too: S1 */
-}
-
-static void move_apart(struct p *p, struct g *g)
-{
-    if (g->flags & GF_WIRED)
-        pinned_put(p, g); /* it was taken from the global queue, on its way to its hart */
-    else
-        enqueue_apart(p, g);
-}
-
-void sched_move_pinned(struct p *from)
-{
-    struct p *p = g_self()->m->p;
-    struct g *g;
-    while ((g = pinned_get(from)) != NULL)
-        move_apart(p, g);
-    for (g = inbox_take(&from->pinbox); g != NULL;) {
-        struct g *rest = g->link;
-        move_apart(p, g);
-        g = rest;
-    }
-}
-
-struct p *sched_home(struct g *g)
-{
-    return pinned_home(sched.p[0], g);
-}
 
 void sched_put_tail(struct p *p, struct g *g)
 {
     if (g->flags & GF_APART)
-        enqueue_apart(p, g);
+        pinned_enqueue(p, g);
     else
         runq_put_tail(p, g);
 }
@@ -223,7 +54,7 @@ void sched_put_tail(struct p *p, struct g *g)
 static void sched_put_first(struct p *p, struct g *g)
 {
     if (g->flags & GF_APART)
-        enqueue_apart(p, g);
+        pinned_enqueue(p, g);
     else
         runq_put_next(p, g);
 }
@@ -307,8 +138,7 @@ static void attend(struct p *p)
         /* relaxed: to ourselves: at the next schedule. */
         atomic_fetch_or_explicit(&p->attention, ATTN_STOP, memory_order_relaxed);
     if (p->pinned_head != NULL)
-        /* relaxed: as in pinned_put. */
-        atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
+        pinned_note(p);
 }
 
 /* Starts the count to the next fair turn; sched_run counts the present schedule as well. */
@@ -463,12 +293,6 @@ static __attribute__((noinline)) struct g *find_runnable(struct m *m)
     }
 }
 
-/* relaxed: the owner's word to itself; keeps a pinned G's yields on the slow path. */
-static inline void note_pinned(struct p *p)
-{
-    atomic_fetch_or_explicit(&p->attention, ATTN_PINNED, memory_order_relaxed);
-}
-
 /* From here on to the end of sched_next every call that ends in a goroutine is its caller's last. */
 static void next_slow(struct m *m);
 
@@ -489,7 +313,7 @@ static __attribute__((noinline)) void run_apart(struct m *m, struct g *g)
         next_slow(m);
         return;
     }
-    note_pinned(m->p);
+    pinned_note(m->p);
     run_this(m, g);
 }
 
@@ -503,22 +327,6 @@ static inline __attribute__((always_inline)) void run(struct m *m, struct p *p, 
         run_apart(m, g);
     else
         run_this(m, g);
-}
-
-/* At the head of the global queue. */
-static void global_put_back(struct g *first, struct g *last, uint32_t n)
-{
-    spin_lock(&sched.lock);
-    last->link = sched.global_head;
-    if (sched.global_head == NULL)
-        sched.global_tail = last;
-    sched.global_head = first;
-    /* relaxed: as in put_locked. */
-    bool first_come = atomic_fetch_add_explicit(&sched.global_n, n, memory_order_relaxed) == 0;
-    spin_unlock(&sched.lock);
-    if (first_come)
-        slice_notify();
-    wake_idle();
 }
 
 /* Runnext first, then the ring, then what had not arrived yet. */
@@ -539,11 +347,6 @@ void sched_spill(struct p *p)
     *end = NULL;
     if (n > 0)
         global_put_back(first, last, n);
-}
-
-void sched_note_apart(struct p *p)
-{
-    note_pinned(p);
 }
 
 void sched_serve(struct p *p)

@@ -113,17 +113,6 @@ void sched_resume(struct m *m, struct g *g);
 void sched_spill(struct p *p);
 /* p, the caller's: its due timers, its inboxes; then as sched_spill. */
 void sched_serve(struct p *p);
-/* A goroutine with GF_APART begins to run on p: its schedules are out of the ordinary. */
-void sched_note_apart(struct p *p);
-/* The pinned Gs of from, which is to go, to other Ps. The world is stopped. */
-void sched_move_pinned(struct p *from);
-/* A P that g, pinned, may run on. */
-struct p *sched_home(struct g *g);
-
-/* Puts n Gs linked by link, first … last, on the global queue. */
-void global_put_batch(struct g *first, struct g *last, uint32_t n);
-/* The same with sched.lock held. true: it was empty, and slice_notify must follow. */
-bool global_put_locked(struct g *first, struct g *last, uint32_t n);
 
 /* Schedules on p so far. */
 static inline uint64_t p_switches(const struct p *p)

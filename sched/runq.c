@@ -28,6 +28,7 @@
  */
 #include "sched/runq.h"
 #include "kernel/clock.h"
+#include "sched/global.h"
 #include "sched/proc.h"
 
 uint32_t runq_len(struct runq *q)

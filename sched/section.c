@@ -39,7 +39,9 @@
 #include "kernel/irq.h"
 #include "sched/atomic.h"
 #include "sched/fatal.h"
+#include "sched/global.h"
 #include "sched/idle.h"
+#include "sched/pinned.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/runq.h"
@@ -114,7 +116,7 @@ static struct p *queue_locked(struct m *m, struct g *g, bool *first_come)
     struct p *home = NULL;
     *first_come = false;
     if (g->flags & GF_PINNED) {
-        home = sched_home(g);
+        home = pinned_home(g);
         inbox_put(home, &home->pinbox, g);
     } else {
         *first_come = global_put_locked(g, g, 1);

@@ -33,7 +33,9 @@
 #include "kernel/irq.h"
 #include "sched/atomic.h"
 #include "sched/fatal.h"
+#include "sched/global.h"
 #include "sched/idle.h"
+#include "sched/pinned.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/section.h"
@@ -202,7 +204,7 @@ void runtime_lock_os_thread(void)
         if (mine) {
             g->flags |= GF_WIRED;
             m->wired = g;
-            sched_note_apart(m->p);
+            pinned_note(m->p);
         }
     }
     preempt_on();

@@ -39,6 +39,7 @@
 #include "sched/atomic.h"
 #include "sched/g.h"
 #include "sched/idle.h"
+#include "sched/pinned.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/runq.h"
@@ -200,7 +201,7 @@ static void drop_p(struct p *p)
 {
     sched_spill(p);
     timers_take_all(g_self()->m->p, p);
-    sched_move_pinned(p);
+    pinned_move(p);
     g_give_all(p);
     /* relaxed, both: nobody runs. A hart in a section with p will find it gone (B1). */
     store_relaxed(&p->attention, 0);
@@ -217,7 +218,7 @@ static void move_to_first(struct m *self)
     spin_unlock(&sched.lock);
     self->p = p;
     if (self->wired != NULL)
-        sched_note_apart(p);
+        pinned_note(p);
     /* relaxed, both: nobody runs. */
     store_relaxed(&p->status, P_RUNNING);
     store_relaxed(&old->status, P_STOPPED); /* relaxed: as above */

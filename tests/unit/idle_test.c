@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include "tests/unit/unit.h"
 #include "tests/unit/sched_world.h"
+#include "sched/global.c"
+#include "sched/pinned.c"
 #include "sched/proc.c"
 #include "sched/idle.c"
 

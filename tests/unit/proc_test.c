@@ -5,6 +5,8 @@
  */
 #include "tests/unit/unit.h"
 #include "tests/unit/sched_world.h"
+#include "sched/global.c"
+#include "sched/pinned.c"
 #include "sched/proc.c"
 
 /* ---- what proc.c calls ---- */
@@ -231,7 +233,7 @@ TEST(pinned_goroutines_and_the_ring_and_the_global_queue_all_run)
                 } else if (g < &gs[700]) {
                     ran[0]++;
                     pinned_put(&ps[0], g);
-                    note_pinned(&ps[0]);
+                    pinned_note(&ps[0]);
                 } else {
                     ran[1]++;
                     runq_put_tail(&ps[0], g);
@@ -248,18 +250,18 @@ TEST(a_pinned_goroutine_goes_home)
     reset(4);
     gs[0].flags = GF_PINNED;
     gs[0].affinity = 1 << 2;
-    enqueue_apart(&ps[0], &gs[0]);
+    pinned_enqueue(&ps[0], &gs[0]);
     CHECK(ps[2].pinbox == &gs[0]);
     CHECK_EQ(wakes, 1);
     CHECK(schedule(&ps[2]) == &gs[0] || schedule(&ps[2]) == &gs[0]);
     gs[1].flags = GF_PINNED;
     gs[1].affinity = 1 << 1 | 1 << 3;
     sched.idle_p = 1 << 3;
-    enqueue_apart(&ps[0], &gs[1]); /* to the idle one of the two */
+    pinned_enqueue(&ps[0], &gs[1]); /* to the idle one of the two */
     CHECK(ps[3].pinbox == &gs[1]);
     gs[2].flags = GF_PINNED;
     gs[2].affinity = 1 << 9; /* none of the Ps there are: stays where it is made ready */
-    enqueue_apart(&ps[0], &gs[2]);
+    pinned_enqueue(&ps[0], &gs[2]);
     CHECK(ps[0].pinned_head == &gs[2]);
 }
 

@@ -8,6 +8,7 @@
 #include "tests/unit/sched_world.h"
 #include "kernel/clock.h"
 #include "sched/atomic.h"
+#include "sched/global.h"
 #include "sched/proc.h"
 
 /* With CHAOS a thread may lose its turn after any load: windows of an instruction become wide. */
