@@ -5,6 +5,7 @@
  *     pinion.name=NAME       argv[0]
  *     pinion.gomaxprocs=N    Ps at the start
  *     pinion.schedtrace=MS   the scheduler's state every MS milliseconds, as one line in Go's form
+ *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
 #include "boot/args.h"
 #include <string.h>
@@ -50,6 +51,8 @@ static void setting(struct args *a, char *word)
         if (!number(v, &a->schedtrace))
             kprintf("pinion: %s: a number of milliseconds is wanted; there will be no trace\n",
                     word);
+    } else if (strcmp(word, "pinion.memstats") == 0 || strcmp(word, "pinion.memstats=1") == 0) {
+        a->memstats = true;
     } else if (value_of(word, "pinion.host") == NULL) {
         kprintf("pinion: unknown setting %s\n", word);
     }

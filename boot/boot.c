@@ -20,12 +20,15 @@
 #include "arch/arch.h"
 #include "boot/args.h"
 #include "boot/start.h"
+#include "kernel/central.h"
 #include "kernel/clock.h"
 #include "kernel/console.h"
 #include "kernel/irq.h"
 #include "kernel/machine.h"
 #include "kernel/page.h"
 #include "kernel/power.h"
+#include "kernel/size_class.h"
+#include "kernel/span.h"
 #include "kernel/vm.h"
 #include "sched/gmp.h"
 #include "sched/sched.h"
@@ -84,6 +87,15 @@ static void take_memory(void)
         console_remap(0);
     if (machine.exit_dev.size != 0)
         power_init(vm_map_device(machine.exit_dev.base, machine.exit_dev.size));
+}
+
+/* What malloc stands on. */
+static void make_heap(void)
+{
+    size_class_init();
+    central_init();
+    if (!span_init())
+        boot_fail("not enough memory for the heap's tables");
 }
 
 static void make_harts(void)
@@ -171,6 +183,8 @@ static void boot_scheduler(void *unused, struct arch_hart *hart)
     args_parse(&args, machine.bootargs);
     sched_settle(up, args.gomaxprocs);
     sched_trace_every(args.schedtrace);
+    if (args.memstats)
+        sched_memstats_at_exit();
     sched_main(self, start_main, start_prepare(&args));
     kprintf("pinion: %u harts up after %ld us\n", sched.n_m, (long)(clock_ns() / 1000));
     /* order: release pairs with the acquire in boot_later: everything above is visible. */
@@ -184,6 +198,7 @@ void boot_first(uint64_t hwid, const void *fdt)
     clock_init(arch_ticks_hz(machine.timebase_hz));
     unsigned self = find_boot_hart(hwid);
     take_memory();
+    make_heap();
     make_harts();
     irq_init(&machine);
     report(self);

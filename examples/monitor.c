@@ -1,13 +1,12 @@
 /*
  * monitor: ten times a second a ticker wakes a goroutine that looks at the scheduler and prints a line:
- * how many goroutines there are and the memory they hold, and what has happened since the line
+ * how many goroutines there are and the memory that malloc has in use, and what has happened since the line
  * before: how often a goroutine was put on a hart, how many thefts brought work, and what part of
  * their time the harts had nothing to do. What it watches comes in waves of 200 goroutines that take
  * some memory, work, sleep and go. Shows: a ticker as a clock, and in a select beside a channel that
  * says when to stop; what runtime.h lets one see.
  */
 #include <pinion.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,19 +14,15 @@
 #define WAVE  200
 #define CHUNK 4096
 
-static _Atomic size_t held;
-
 static void work(void *unused)
 {
     (void)unused;
     volatile unsigned char *mine = malloc(CHUNK);
     if (mine == NULL)
         return;
-    atomic_fetch_add(&held, CHUNK);
     for (int i = 0; i < 5 * CHUNK; i++)
         mine[i % CHUNK] = (unsigned char)i;
     time_sleep(60 * MILLISECOND);
-    atomic_fetch_sub(&held, CHUNK);
     free((void *)mine);
 }
 
@@ -54,10 +49,13 @@ static void look(int64_t now)
     static struct runtime_sched_stats last;
     static int64_t last_time;
     struct runtime_sched_stats s;
+    struct runtime_mem_stats mem;
     runtime_read_sched_stats(&s);
+    runtime_read_mem_stats(&mem);
     double harts_time = (double)(time_now() - last_time) * runtime_gomaxprocs(0);
-    printf("%6lld %10d %10zu %8llu %6llu %6.1f\n", (long long)(now / MILLISECOND),
-           runtime_numgoroutine(), held / 1024, (unsigned long long)(s.switches - last.switches),
+    printf("%6lld %10d %10llu %8llu %6llu %6.1f\n", (long long)(now / MILLISECOND),
+           runtime_numgoroutine(), (unsigned long long)mem.heap_inuse / 1024,
+           (unsigned long long)(s.switches - last.switches),
            (unsigned long long)(s.steals - last.steals),
            (double)(s.idle_ns - last.idle_ns) * 100 / harts_time);
     last = s;
@@ -81,6 +79,9 @@ int main(void)
     chan_close(stop);
     waitgroup_wait(&load);
     chan_free(stop);
-    printf("%d looks; memory held at the end: %zu\n", LOOKS, held);
+    struct runtime_mem_stats mem;
+    runtime_read_mem_stats(&mem);
+    printf("%d looks; memory in use at the end: %llu KiB\n", LOOKS,
+           (unsigned long long)mem.heap_inuse / 1024);
     return 0;
 }

@@ -1,11 +1,7 @@
 /*
- * libc: the system calls below newlib: memory, and files that there are none of.
- *
- * malloc's heap is the window VM_HEAP: pages are mapped behind the break as it moves, so the heap
- * takes from memory what it uses and no more, and never runs into anything. newlib calls _sbrk
- * under its malloc lock, by way of sched/libc.c. exit, write and read belong to sched/libc.c.
+ * libc: the system calls below newlib: files that there are none of, and clocks. exit, write, read
+ * and memory belong to sched/libc.c.
  */
-#include "kernel/heap.h"
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -14,8 +10,6 @@
 #include <sys/times.h>
 #include <unistd.h>
 #include "kernel/clock.h"
-#include "kernel/page.h"
-#include "kernel/vm.h"
 
 int _close(int fd);
 int _fstat(int fd, struct stat *st);
@@ -30,38 +24,10 @@ int _stat(const char *path, struct stat *st);
 int _gettimeofday(struct timeval *tv, void *tz);
 clock_t _times(struct tms *t);
 
-static uintptr_t brk_now = VM_HEAP;  /* where the heap ends for malloc */
-static uintptr_t brk_high = VM_HEAP; /* pages are mapped below here */
-
 static int fail(int error)
 {
     errno = error;
     return -1;
-}
-
-static bool map_up_to(uintptr_t to)
-{
-    for (; brk_high < to; brk_high += PAGE_SIZE) {
-        void *page = page_alloc();
-        if (page == NULL)
-            return false;
-        if (!vm_map_page(brk_high, page, VM_READ | VM_WRITE)) {
-            page_free(page);
-            return false;
-        }
-    }
-    return true;
-}
-
-void *heap_sbrk(ptrdiff_t n)
-{
-    uintptr_t was = brk_now, to = was + (uintptr_t)n;
-    if (n > 0 && (to < was || to > VM_HEAP + VM_HEAP_SIZE || !map_up_to(to))) {
-        errno = ENOMEM;
-        return (void *)-1;
-    }
-    brk_now = to;
-    return (void *)was;
 }
 
 int _close(int fd)

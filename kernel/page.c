@@ -27,7 +27,7 @@
  *
  *   I1  heads[p] is exact where page p is the first of a free block or is not in a free block.
  *       Inside a free block it is whatever it was. Nobody reads it there: a buddy of the same
- *       size, and the first page behind a free block, are never inside one.
+ *       size, and the first page behind a free block or a run in use, are never inside one.
  *   I2  Every page of a zone is in exactly one place: a block, loose, fresh, or a caller's.
  *       n_free + n_kept is the number of the first three.
  *   I3  Two free buddies of one zone and order do not both exist: they have been merged.
@@ -41,7 +41,9 @@
  * A block of the next power of two is not the only place where n pages may lie. When there is none
  * and merging has brought none about, the zones are swept once from end to end for adjacent blocks
  * that hold n pages together. So NULL from page_alloc_run means that there is no such piece, not
- * that it is badly aligned. The sweep is linear in memory; the caller wants a large part of it.
+ * that it is badly aligned. The sweep is linear in memory; the caller wants a large part of it. A run
+ * that must be aligned comes from a block; when everything is merged, 2^k pages that are aligned to
+ * their size and free are part of one.
  *
  * Locking. One ticket lock. Two things could go wrong with a lock that the fault handler takes too
  * (it runs with interrupts masked on the hart's trap stack, when a goroutine touches a new page of
@@ -254,9 +256,15 @@ static void singles_drain(void)
 
 /* ---- Runs. All under the lock. */
 
-static void *run_from_block(size_t n)
+/* The smallest block that holds n pages. */
+static inline unsigned order_of(size_t n)
 {
-    unsigned order = n == 1 ? 0 : 64 - (unsigned)__builtin_clzl(n - 1);
+    return n == 1 ? 0 : 64 - (unsigned)__builtin_clzl(n - 1);
+}
+
+/* The front of a block of 2^order pages or more, which are n or more. */
+static void *run_from_block(size_t n, unsigned order)
+{
     int found = block_find(order);
     if (found < 0)
         return NULL;
@@ -294,13 +302,20 @@ static void *run_from_blocks(struct zone *z, pfn first, size_t n)
     return page_address(first);
 }
 
+/* The same, after giving everything a chance to merge. */
+static void *run_from_any_block(size_t n, unsigned order)
+{
+    void *run = run_from_block(n, order);
+    if (!run) {
+        singles_drain();
+        run = run_from_block(n, order);
+    }
+    return run;
+}
+
 static void *run_find(size_t n)
 {
-    void *run = run_from_block(n);
-    if (run)
-        return run;
-    singles_drain();
-    run = run_from_block(n);
+    void *run = run_from_any_block(n, order_of(n));
     for (struct zone *z = zones; !run && z < zones + n_zones; z++) {
         pfn first = zone_sweep(z, n);
         if (first)
@@ -464,6 +479,51 @@ void *page_alloc_run(size_t n)
     return run;
 }
 
+void *page_alloc_aligned(size_t n, unsigned order)
+{
+    if (n == 0)
+        return NULL;
+    if (order < order_of(n))
+        order = order_of(n);
+    stack_probe(PAGE_PROBE);
+    spin_lock(&lock);
+    void *run = n <= n_free ? run_from_any_block(n, order) : NULL;
+    if (run)
+        n_free -= n;
+    spin_unlock(&lock);
+    return run;
+}
+
+/* Pages from p on that are free, up to n: by whole blocks, which begin at p if any does (I1). */
+static bool free_from(const struct zone *z, pfn p, size_t n)
+{
+    pfn end = p + n;
+    if (end > z->end)
+        return false;
+    while (p < end && z->heads[p - z->first] != 0)
+        p += (pfn)1 << (z->heads[p - z->first] - 1);
+    return p >= end;
+}
+
+bool page_extend_run(void *first, size_t n, size_t more)
+{
+    stack_probe(PAGE_PROBE);
+    spin_lock(&lock);
+    pfn end = page_number(first) + n;
+    struct zone *z = zone_of(end - 1);
+    bool is_free = more <= n_free && free_from(z, end, more);
+    if (!is_free && more <= n_free) {
+        singles_drain();
+        is_free = free_from(z, end, more);
+    }
+    if (is_free) {
+        run_from_blocks(z, end, more);
+        n_free -= more;
+    }
+    spin_unlock(&lock);
+    return is_free;
+}
+
 void page_free_run(void *first, size_t n)
 {
     pfn p = page_number(first);
@@ -507,4 +567,14 @@ size_t page_count_free(void)
 size_t page_count_total(void)
 {
     return n_total;
+}
+
+struct page_bounds page_bounds(void)
+{
+    struct page_bounds b = {UINTPTR_MAX, 0};
+    for (const struct zone *z = zones; z < zones + n_zones; z++) {
+        b.first = min_pfn(b.first, z->first);
+        b.end = z->end > b.end ? z->end : b.end;
+    }
+    return b;
 }

@@ -26,6 +26,10 @@ bool page_spend_reserve(void);
 void *page_alloc(void);
 /* n pages in one piece, not zeroed; NULL when there is no such piece. */
 void *page_alloc_run(size_t n);
+/* The same, from an address that is a multiple of 2^order pages, and of n if that is a power of two. */
+void *page_alloc_aligned(size_t n, unsigned order);
+/* The `more` pages behind a run of n, if they are free: they belong to it then. */
+bool page_extend_run(void *first, size_t n, size_t more);
 /* A run may be given back in parts, and a part of it page by page. */
 void page_free(void *page);
 void page_free_run(void *first, size_t n);
@@ -34,6 +38,11 @@ void page_zero(void *page);
 /* Pages free, and pages in all: both count only what page_alloc can give. */
 size_t page_count_free(void);
 size_t page_count_total(void);
+/* The numbers (addresses / PAGE_SIZE) between which all of these lie: [first, end). */
+struct page_bounds {
+    uintptr_t first, end;
+};
+struct page_bounds page_bounds(void);
 
 /*
  * The rule of the locks that the fault handler takes. A goroutine's stack is mapped as it is

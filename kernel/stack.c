@@ -130,6 +130,7 @@ static size_t pooled;
 
 static struct spin trim_lock;
 static _Atomic size_t trimmed; /* stack pages that trims have given back, ever */
+static _Atomic size_t grown;   /* that have been mapped, ever */
 
 static _Noreturn void stack_broken(const char *what, uintptr_t address)
 {
@@ -377,11 +378,13 @@ static enum vm_map slot_grow(struct slot s, uintptr_t va)
     if (!page)
         return VM_NO_MEMORY;
     enum vm_map done = vm_map_page(va, page, VM_READ | VM_WRITE);
-    if (done == VM_MAPPED)
-        /* relaxed: see pages_load. */
+    if (done == VM_MAPPED) {
+        /* relaxed: see pages_load; the second is for statistics. */
         atomic_fetch_add_explicit(&s.area->pages[s.index], 1, memory_order_relaxed);
-    else
+        atomic_fetch_add_explicit(&grown, 1, memory_order_relaxed);
+    } else {
         page_free(page);
+    }
     return done;
 }
 
@@ -638,6 +641,12 @@ size_t stack_pages_pooled(void)
     size_t n = pooled;
     spin_unlock(&lock);
     return n;
+}
+
+size_t stack_pages(void)
+{
+    /* relaxed: each is exact when nothing grows and nothing is trimmed. */
+    return atomic_load_explicit(&grown, memory_order_relaxed) - trim_seen();
 }
 
 void stack_trim(void)

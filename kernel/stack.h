@@ -52,6 +52,8 @@ enum stack_fault stack_fault(uintptr_t addr, uintptr_t sp);
  * Such a page stays. false: there is none to be had, or addr is elsewhere. */
 bool stack_spill(uintptr_t addr);
 
-/* Pages that dead stacks hold, not in page_count_free; and gives them all back. */
+/* Pages that stacks hold, live and dead, with their spill pages; that dead ones hold, not in
+ * page_count_free either; and gives the latter all back. */
+size_t stack_pages(void);
 size_t stack_pages_pooled(void);
 void stack_trim(void);

@@ -12,7 +12,6 @@
 #include "kernel/console.h"
 #include "kernel/irq.h"
 #include "kernel/power.h"
-#include "kernel/vm.h"
 
 arch_leaver *trap_timer(struct arch_hart *hart, struct arch_frame *f)
 {
@@ -38,30 +37,14 @@ arch_leaver *trap_external(struct arch_hart *hart, struct arch_frame *f)
     return sched_trap_exit(hart, f);
 }
 
-/*
- * A page of malloc's heap that another hart has mapped just now: this hart may remember, or have
- * looked up too early, that there was none. All of the heap may be read and written, so if there
- * is a page now the access will succeed.
- */
-static bool heap_mapped_late(uintptr_t addr)
-{
-    if (addr < VM_HEAP || addr >= VM_HEAP + VM_HEAP_SIZE || vm_lookup(addr) == NULL)
-        return false;
-    arch_tlb_fence(addr);
-    return true;
-}
-
 void trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fault kind, uintptr_t addr)
 {
     enum stack_fault stack = STACK_NOT_MINE;
     /* The address of a refused fetch is in the instruction, in its second half if that lies in
      * another page. The page is there then, and to look for it would be to try for ever. */
     bool fetch = addr - arch_frame_pc(f) < 4;
-    if (kind == FAULT_ACCESS && !fetch) {
-        if (heap_mapped_late(addr))
-            return;
+    if (kind == FAULT_ACCESS && !fetch)
         stack = stack_fault(addr, arch_frame_sp(f));
-    }
     if (stack != STACK_GREW)
         sched_trap_fault(hart, f, kind, addr, stack);
 }

@@ -1,10 +1,10 @@
 /*
  * vm: one address space for all harts: 39-bit addresses, three levels, 4 KiB granule, on both
  * instruction sets. RAM is mapped where it lies (identity), text read-only, data not executable,
- * page zero not at all. Above it are windows for stacks, the heap and far devices.
+ * page zero not at all. Above it are windows for stacks and far devices.
  *
- *     root index    0 ............ 255 | 256 ....... 383 | 384 .... 447 | 448 .. 451 |
- *                   identity, 256 GiB  | stacks, 128 GiB | heap, 64 GiB | devices    |
+ *     root index    0 ............ 255 | 256 ....... 383 | 384 .. 387 |
+ *                   identity, 256 GiB  | stacks, 128 GiB | devices    |
  */
 #pragma once
 #include <stdbool.h>
@@ -47,16 +47,14 @@ void vm_flush(uintptr_t va, size_t n);
 void vm_flush_all(void);
 /* The page mapped at va, or NULL. */
 void *vm_lookup(uintptr_t va);
-/* Is there a page at va, in a window that is mapped by single pages? Quicker. */
+/* Is there a page at va, in the window of stacks? Quicker. */
 bool vm_page_there(uintptr_t va);
 
 /* Windows of the address space. */
-#define VM_IDENTITY_END ((uint64_t)1 << 38)             /* physical memory beyond is not used */
-#define VM_STACKS       ARCH_VM_HIGH                    /* stack slots */
-#define VM_STACKS_SIZE  ((size_t)1 << 37)               /* 128 GiB: two million slots of 64 KiB */
-#define VM_HEAP         (ARCH_VM_HIGH + VM_STACKS_SIZE) /* malloc's heap */
-#define VM_HEAP_SIZE    ((size_t)1 << 36)               /* 64 GiB */
-#define VM_DEVICES      (VM_HEAP + VM_HEAP_SIZE)        /* registers that lie too high */
+#define VM_IDENTITY_END ((uint64_t)1 << 38)          /* physical memory beyond is not used */
+#define VM_STACKS       ARCH_VM_HIGH                 /* stack slots */
+#define VM_STACKS_SIZE  ((size_t)1 << 37)            /* 128 GiB: two million slots of 64 KiB */
+#define VM_DEVICES      (VM_STACKS + VM_STACKS_SIZE) /* registers that lie too high */
 #define VM_DEVICES_SIZE ((size_t)1 << 32)
 
 /* First byte behind a range; a range that says it goes on beyond all addresses ends with them. */

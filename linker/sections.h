@@ -31,6 +31,11 @@ SECTIONS
     .text : {
         KEEP(*(.text.start))
         *(.text.hot .text.hot.*)
+        __text_held_start = .; /* where nobody is preempted: the switch … */
+        *(.text.arch_switch)
+        __text_unbroken_start = .; /* … and malloc and free: sched/cache.c */
+        *(.text.unbroken)
+        __text_unbroken_end = .;
         *(.text .text.* .gnu.linkonce.t.*)
     } :text
     . = ALIGN(PAGE);

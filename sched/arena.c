@@ -24,7 +24,8 @@
  *   A2  An arena with an owner is in that goroutine's list of deferred calls, and only the owner
  *       touches it there: so others can neither free it nor give it up.
  *   A3  What is freed says so: its mark is FREED and nothing is left in it, so that each way into it,
- *       the inline one too, comes to the mark. malloc writes into free memory, but not so deep.
+ *       the inline one too, comes to the mark. malloc writes into free memory, but not so deep; in
+ *       debug images it fills it, which serves as well: at_ is end_, and the mark SPOILT.
  *
  * The end with the owner. A deferred call would do, but for its place: last in, first out, those that
  * were deferred before the arena was made would find it gone, and the call that recovers and says
@@ -42,6 +43,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sched/defer.h"
+#include "sched/heap_check.h"
 
 #define PIECE_ALIGN 16
 #define BLOCK_FIRST ((size_t)1 << 10)
@@ -53,7 +55,11 @@ struct block {
     size_t size; /* all of it, this included */
 };
 
-enum mark { ALIVE = 0x6172656e, FREED = 0x66726565 }; /* ASCII: "aren", "free" */
+enum mark {
+    ALIVE = 0x6172656e, /* ASCII: "aren" */
+    FREED = 0x66726565, /* "free" */
+    SPOILT = (int)(0x01010101u * HEAP_FREED_BYTE),
+};
 
 struct body {
     struct block first;
@@ -72,7 +78,7 @@ static struct body *body_of(const arena *a, const char *said)
 {
     struct body *b = (struct body *)((uintptr_t)a - offsetof(struct body, arena));
     if (b->mark != ALIVE)
-        runtime_panic("arena: %s", b->mark == FREED ? said : "not an arena");
+        runtime_panic("arena: %s", b->mark == FREED || b->mark == SPOILT ? said : "not an arena");
     return b;
 }
 
@@ -158,19 +164,6 @@ arena *arena_new(void)
     return &b->arena;
 }
 
-/* Frees k, the first `kept` bytes of which stay as they are for now. */
-static void block_free(struct block *k, size_t kept)
-{
-#ifdef PINION_DEBUG
-    memset((char *)k + kept, 0xdb, k->size - kept);
-#else
-    (void)kept;
-#endif
-    /* Or the compiler leaves out what was written to memory that it sees freed. */
-    __asm__ volatile("" : : "r"(k) : "memory");
-    free(k);
-}
-
 static void give_back(void *body)
 {
     struct body *b = body;
@@ -178,9 +171,11 @@ static void give_back(void *body)
     b->arena = (arena){NULL, NULL};
     for (struct block *next, *k = b->first.next; k != NULL; k = next) {
         next = k->next;
-        block_free(k, sizeof(*k));
+        free(k);
     }
-    block_free(&b->first, sizeof(*b));
+    /* Or the compiler leaves out what is written to memory that it sees freed. */
+    __asm__ volatile("" : : "r"(b) : "memory");
+    free(b);
 }
 
 void arena_free(arena *a)

@@ -111,7 +111,7 @@ struct g {
     uint8_t arch_flags;
     uint8_t flags;          /* GF_… */
     uint16_t locks;         /* runtime_lock_os_thread's that are not undone */
-    uint8_t preempt_wanted; /* set by an interrupt while preempt_off > 0; see preempt.h */
+    uint8_t preempt_wanted; /* set by an interrupt that may not take it off; see preempt.h */
     struct m *m;            /* the M that runs it, or ran it last */
     struct arch_context ctx;
 } __attribute__((aligned(16)));
@@ -191,7 +191,8 @@ struct p {
         };
         uint64_t schedule; /* both: another number for each schedule */
     };
-    uint64_t inherited; /* schedules that went on with the slice they found, but for tick's */
+    uint64_t inherited;  /* schedules that went on with the slice they found, but for tick's */
+    struct cache *cache; /* free objects for malloc; constant */
 
     /* The owner's. */
     struct g *pinned_head, *pinned_tail;

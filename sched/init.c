@@ -1,8 +1,8 @@
 /*
  * init: making Ms and Ps, and letting harts in.
  *
- * All memory of a hart (its M, its P, two stacks) is taken here, on the first hart, before any
- * other runs, so coming up cannot fail for lack of it. The stacks lie in the slots of the stack
+ * All memory of a hart (its M, its P with a cache, two stacks) is taken here, on the first hart, before
+ * any other runs, so coming up cannot fail for lack of it. The stacks lie in the slots of the stack
  * window like goroutines' do, so that they too have a page below them that faults, but wholly
  * mapped: a trap stack cannot grow by trapping (trap 19).
  */
@@ -12,6 +12,7 @@
 #include "kernel/clock.h"
 #include "kernel/page.h"
 #include "sched/atomic.h"
+#include "sched/cache.h"
 #include "sched/chunk.h"
 #include "sched/g.h"
 #include "sched/idle.h"
@@ -56,7 +57,7 @@ static struct m *make_m(unsigned no, uint64_t hwid, uintptr_t root)
 static struct p *make_p(unsigned i)
 {
     struct p *p = zeroed(sizeof(*p));
-    if (p == NULL)
+    if (p == NULL || !cache_make(p))
         return NULL;
     p->id = i;
     p->tick = TICKS(GLOBAL_TICK);

@@ -18,7 +18,9 @@
  */
 #include "sched/libc.h"
 #include <errno.h>
+#include <malloc.h>
 #include <pinion/go.h>
+#include <pinion/runtime.h>
 #include <pinion/sync.h>
 #include <pinion/time.h>
 #include <reent.h>
@@ -28,14 +30,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "kernel/console.h"
-#include "kernel/heap.h"
+#include "kernel/page.h"
 #include "sched/fatal.h"
+#include "sched/malloc.h"
+#include "sched/memstats.h"
 #include "sched/proc.h"
 #include "sched/section.h"
 
 int _read(int fd, char *buf, int n);
 int _write(int fd, const char *buf, int n);
-void *_sbrk(ptrdiff_t n);
 
 /* ---- state ---- */
 
@@ -47,8 +50,8 @@ struct _reent *__getreent(void)
     struct g *g = g_self();
     if (__builtin_expect(g->reent != NULL, 1))
         return g->reent;
-    /* Not malloc, which would ask for a struct _reent itself. */
-    struct _reent *r = _malloc_r(&spare_reent, sizeof(*r));
+    /* Not malloc, which a program may have of its own that asks for a struct _reent. */
+    struct _reent *r = heap_malloc(sizeof(*r));
     if (r == NULL)
         return &spare_reent;
     _REENT_INIT_PTR(r);
@@ -69,7 +72,7 @@ void libc_g_exit(struct g *g)
     struct _reent *r = g->reent;
     g->reent = NULL;
     _reclaim_reent(r);
-    _free_r(&spare_reent, r);
+    heap_free(r);
 }
 
 /* ---- locks ---- */
@@ -81,9 +84,8 @@ struct __lock {
 };
 
 struct __lock __lock___sinit_recursive_mutex, __lock___sfp_recursive_mutex,
-    __lock___atexit_recursive_mutex, __lock___at_quick_exit_mutex, __lock___malloc_recursive_mutex,
-    __lock___env_recursive_mutex, __lock___tz_mutex, __lock___dd_hash_mutex,
-    __lock___arc4random_mutex;
+    __lock___atexit_recursive_mutex, __lock___at_quick_exit_mutex, __lock___env_recursive_mutex,
+    __lock___tz_mutex, __lock___dd_hash_mutex, __lock___arc4random_mutex;
 
 /* Some of newlib's locks are made while another is held, before there is any memory to spare; one
  * that cannot be had would be a race, so this is the one place that dies for lack of it. */
@@ -169,6 +171,97 @@ void __retarget_lock_release(_LOCK_T lock)
     mutex_unlock(&lock->mutex);
 }
 
+/* ---- memory: malloc.c, under the names that the library's own functions call ---- */
+
+int posix_memalign(void **x, size_t align, size_t n)
+{
+    int was = errno, error = EINVAL;
+    void *got = align % sizeof(void *) == 0 ? heap_aligned(align, n) : NULL;
+    if (got != NULL)
+        *x = got;
+    else if (align % sizeof(void *) == 0)
+        error = errno;
+    errno = was;
+    return got != NULL ? 0 : error;
+}
+
+void *_malloc_r(struct _reent *r, size_t n)
+{
+    (void)r;
+    return heap_malloc(n);
+}
+
+void _free_r(struct _reent *r, void *x)
+{
+    (void)r;
+    heap_free(x);
+}
+
+void *_calloc_r(struct _reent *r, size_t n, size_t size)
+{
+    (void)r;
+    return heap_calloc(n, size);
+}
+
+void *_realloc_r(struct _reent *r, void *x, size_t n)
+{
+    (void)r;
+    return heap_realloc(x, n);
+}
+
+void *_memalign_r(struct _reent *r, size_t align, size_t n)
+{
+    (void)r;
+    return heap_aligned(align, n);
+}
+
+void *_valloc_r(struct _reent *r, size_t n)
+{
+    (void)r;
+    return heap_aligned(PAGE_SIZE, n);
+}
+
+void *_pvalloc_r(struct _reent *r, size_t n)
+{
+    (void)r;
+    return heap_aligned(PAGE_SIZE, (n + PAGE_SIZE - 1) & -PAGE_SIZE);
+}
+
+size_t _malloc_usable_size_r(struct _reent *r, void *x)
+{
+    (void)r;
+    return heap_usable(x);
+}
+
+int _malloc_trim_r(struct _reent *r, size_t keep)
+{
+    (void)r, (void)keep;
+    heap_trim();
+    return 1;
+}
+
+/* There is nothing to set. */
+int _mallopt_r(struct _reent *r, int which, int value)
+{
+    (void)r, (void)which, (void)value;
+    return 0;
+}
+
+struct mallinfo _mallinfo_r(struct _reent *r)
+{
+    struct runtime_mem_stats s;
+    (void)r;
+    runtime_read_mem_stats(&s);
+    return (struct mallinfo){
+        .arena = s.heap_inuse, .uordblks = s.alloc, .fordblks = s.heap_inuse - s.alloc};
+}
+
+void _malloc_stats_r(struct _reent *r)
+{
+    (void)r;
+    memstats_print();
+}
+
 /* ---- the system calls that wait or end ---- */
 
 /* What ends the input on a line that has no end of file: Ctrl-D. */
@@ -223,15 +316,8 @@ int _write(int fd, const char *buf, int n)
     return n;
 }
 
-void *_sbrk(ptrdiff_t n)
-{
-    preempt_off();
-    void *at = heap_sbrk(n);
-    preempt_on();
-    return at;
-}
-
 void _exit(int status)
 {
+    memstats_at_exit();
     sched_exit(status);
 }

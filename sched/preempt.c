@@ -32,7 +32,9 @@
  * and come back meanwhile; wanted_at tells (trap 12). On a scheduler stack there is nobody to take
  * off: the scheduler is about to choose anyway; but it may have looked already, so if something still
  * wants attention, the hart is interrupted again a little later. The same between two
- * (arch_in_switch, or a yield on its way there).
+ * (arch_in_switch, or a yield on its way there), and, besides the word, in the part of the image
+ * that is not to be broken off: malloc and free (cache.c). Both parts lie side by side, so that the
+ * common case looks once.
  *
  * In both cases the turn may go on with another goroutine, out of runnext, which knows nothing of it.
  * So a slice whose end could not be had is not begun anew, but ends again a little later (put_off).
@@ -271,6 +273,15 @@ static __attribute__((noinline)) arch_leaver *put_off(struct m *m, bool again)
     return NULL;
 }
 
+/* Nobody is taken off here; the scheduler is about to look, perhaps. If g is within malloc or free, it
+ * finds the word there, or is on its way out already. */
+static __attribute__((noinline)) arch_leaver *put_off_held(struct m *m, struct g *g, uintptr_t pc)
+{
+    if (g != m->g0 && preempt_unbroken(pc) && m->wanted_at == m->p->schedule)
+        g->preempt_wanted = 1;
+    return put_off(m, attention_pending(m->p));
+}
+
 static __attribute__((noinline)) arch_leaver *make_room_and_leave(struct m *m, struct g *g,
                                                                   struct arch_frame *f)
 {
@@ -288,8 +299,8 @@ HOT static __attribute__((noinline)) arch_leaver *take_off(struct m *m, struct g
                                                            struct arch_frame *f)
 {
     uintptr_t sp = arch_frame_sp(f);
-    if (g == m->g0 || g->status != G_RUNNING || arch_in_switch(arch_frame_pc(f)))
-        return put_off(m, attention_pending(m->p)); /* the scheduler is about to look, perhaps */
+    if (g == m->g0 || g->status != G_RUNNING || preempt_held(arch_frame_pc(f)))
+        return put_off_held(m, g, arch_frame_pc(f));
     if (m->wanted_at != m->p->schedule)
         return NULL;
     if (g->preempt_off > 0) { /* before make_room: g may hold a lock that it takes */

@@ -28,6 +28,19 @@ void slice_stop(struct m *m);
 /* Work was put on the global queue: harts without a slice are told. */
 void slice_notify(void);
 
+/* Does pc lie in malloc's and free's part of the image, where nobody is preempted? See cache.c. */
+extern char __text_held_start[], __text_unbroken_start[], __text_unbroken_end[];
+static inline bool preempt_unbroken(uintptr_t pc)
+{
+    return pc >= (uintptr_t)__text_unbroken_start && pc < (uintptr_t)__text_unbroken_end;
+}
+
+/* There, or in the switch, or beside it: the two lie together, so that one look tells. */
+static inline bool preempt_held(uintptr_t pc)
+{
+    return pc >= (uintptr_t)__text_held_start && pc < (uintptr_t)__text_unbroken_end;
+}
+
 /* The earliest time for which m's comparator must be set, p's timers included. */
 static inline int64_t preempt_deadline(struct m *m, struct p *p)
 {

@@ -49,8 +49,8 @@ static const char *state_name(const struct g *g)
     }
 }
 
-/* back: pc is a return address, so the call lies before it. */
-static void print_pc(uintptr_t pc, bool back)
+/* The call lies before a return address. */
+void traceback_pc(uintptr_t pc, bool back)
 {
     uintptr_t off;
     const char *name = symbol_find(back ? pc - 1 : pc, &off);
@@ -79,14 +79,14 @@ static void print_creator(const struct g *g)
 static void print_callers(const struct g *g, uintptr_t pc, uintptr_t fp, bool fault)
 {
     if (pc != 0)
-        print_pc(pc, true);
+        traceback_pc(pc, true);
     for (int n = 0; arch_unwind(&pc, &fp, g->stack.lo, g->stack.hi); n++) {
         if (n == FRAMES_MAX) {
             kprintf("...additional frames elided...\n");
             break;
         }
         if (fp != 0) /* the outermost is where goroutines begin */
-            print_pc(pc, n > 0 || !fault);
+            traceback_pc(pc, n > 0 || !fault);
     }
     print_creator(g);
 }
@@ -106,7 +106,7 @@ void traceback_frame(struct g *g, const struct arch_frame *f)
 {
     uintptr_t pc, fp;
     print_header(g);
-    print_pc(arch_frame_pc(f), false);
+    traceback_pc(arch_frame_pc(f), false);
     if (arch_frame_caller(f, g->stack.lo, g->stack.hi, &pc, &fp))
         print_callers(g, pc, fp, false);
     else

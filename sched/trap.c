@@ -5,8 +5,8 @@
  * for the hart, in its P's attention or its own self_wake, and returns.
  *
  * A fault is the faulting goroutine's own affair, unless it happens where no goroutine may: on a
- * scheduler stack, within the scheduler (preemption off), or between two goroutines. Then it is a
- * bug of ours or a wild pointer given to us, and the run ends with all registers shown.
+ * scheduler stack, within the scheduler or the allocator (preemption off), or between two goroutines.
+ * Then it is a bug of ours or a wild pointer given to us, and the run ends with all registers shown.
  *
  * A stack that grew by the last pages there were is such a fault too: its goroutine panics, on pages
  * of the reserve. It need not hit the one that used memory up, and it need not hit at all: a
@@ -104,7 +104,7 @@ void sched_trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fa
         fatal_stack(g, f, stack == STACK_NO_MEMORY);
     if (between)
         throw_at(m, m->g0, f, addr);
-    if (g->preempt_off > 0)
+    if (g->preempt_off > 0 || preempt_unbroken(arch_frame_pc(f)))
         throw_at(m, g, f, addr);
     g->wait_data = (void *)addr;
     g->wait_reason = (uint8_t)kind;

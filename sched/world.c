@@ -13,7 +13,8 @@
  * So a hart that is asleep, or stuck in firmware with its interrupts off, is never waited for. One
  * that runs is waited for until its goroutine's preempt_off is 0, which is a matter of
  * microseconds in this code. The interrupt may have met it on its scheduler's stack or in a
- * switch; preempt.c comes back to it then, and the stopper repeats itself every RESEND_NS.
+ * switch, or in malloc; preempt.c comes back to it then, and the stopper repeats itself every
+ * RESEND_NS.
  *
  * Two stoppers: the first has a mutex; the second parks in it, or is stopped before it comes there.
  *
@@ -27,8 +28,9 @@
  *
  * The number of Ps. To grow is to hand out Ps of the row that boot has made. To shrink empties the
  * last Ps of it: what was queued goes to the head of the global queue, in its order; pinned
- * goroutines to another P that they may use, or any; timers to the stopper's heap. The room for
- * these is found first, so that without memory nothing has happened. Counters stay where they are.
+ * goroutines to another P that they may use, or any; timers to the stopper's heap; free objects to
+ * the central lists. The room for these is found first, so that without memory nothing has happened.
+ * Counters stay where they are.
  */
 #include "sched/world.h"
 #include <errno.h>
@@ -37,6 +39,7 @@
 #include "kernel/clock.h"
 #include "kernel/irq.h"
 #include "sched/atomic.h"
+#include "sched/cache.h"
 #include "sched/g.h"
 #include "sched/idle.h"
 #include "sched/pinned.h"
@@ -203,6 +206,7 @@ static void drop_p(struct p *p)
     timers_take_all(g_self()->m->p, p);
     pinned_move(p);
     g_give_all(p);
+    cache_flush(p->cache);
     /* relaxed, both: nobody runs. A hart in a section with p will find it gone (B1). */
     store_relaxed(&p->attention, 0);
     store_relaxed(&p->status, P_DEAD); /* relaxed: as above */

@@ -9,7 +9,7 @@
  *
  * A freed arena is recognised: to use it panics "arena: used after it was freed", to free it again
  * "arena: freed twice"; what is no arena, "arena: not an arena". Both hold until malloc has given its
- * memory to somebody else. Under MODE=debug all that was in it reads 0xdb from then on.
+ * memory to somebody else. Under MODE=debug all that was in it reads 0xdd from then on.
  */
 #pragma once
 #include <stddef.h>

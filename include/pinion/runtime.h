@@ -1,6 +1,6 @@
 /*
- * runtime.h: looking inside. Counters are kept by each P without atomics and read while they run:
- * each is exact for a P at rest and at most a moment old for a busy one.
+ * runtime.h: looking inside. The scheduler's counters are kept by each P without atomics and read
+ * while they run: each is exact for a P at rest and at most a moment old for a busy one.
  */
 #pragma once
 #include <stdbool.h>
@@ -20,6 +20,26 @@ struct runtime_sched_stats {
     uint64_t idle_ns;     /* time without anything to run */
     uint64_t timer_fires; /* timers that fired here */
 };
+
+/*
+ * Memory, in bytes, exact: the world is stopped while it is read, caches are emptied, and pages in
+ * which no object is left are free. An object counts with all of its size class, as
+ * malloc_usable_size tells. What is in none of heap_inuse, heap_idle and stack_sys is the runtime's
+ * own: goroutines' descriptors, page tables, tables of the heap, timers. Go: runtime.MemStats.
+ */
+struct runtime_mem_stats {
+    uint64_t alloc;       /* of objects that have not been freed */
+    uint64_t total_alloc; /* of all objects ever, and what realloc added to them in place */
+    uint64_t sys;         /* of all memory taken over, but for a few pages set aside */
+    uint64_t mallocs;     /* objects made … */
+    uint64_t frees;       /* … and freed: as many live as the difference */
+    uint64_t heap_inuse;  /* of pages that hold objects */
+    uint64_t heap_idle;   /* of free pages */
+    uint64_t stack_inuse; /* of pages of goroutines' stacks, the scheduler's own among them … */
+    uint64_t stack_sys;   /* … and of dead goroutines' stacks that are kept for new ones */
+};
+/* Any goroutine that is not in a blocking section. */
+void runtime_read_mem_stats(struct runtime_mem_stats *);
 
 /* Sums over all Ps. */
 void runtime_read_sched_stats(struct runtime_sched_stats *);

@@ -216,26 +216,6 @@ static void pool_pair(long n)
     check("pool", (uint64_t)made, 1);
 }
 
-/* ---- memory ---- */
-
-#define PIECE       32
-#define PIECES_EACH 256 /* a request that takes 8 KiB */
-
-/* Zeroing, the arena's making and its end are in it. */
-static void arena_pieces(long n)
-{
-    uint64_t sum = 0;
-    for (long left = n; left > 0; left -= PIECES_EACH) {
-        arena *a = arena_new();
-        for (long i = left < PIECES_EACH ? left : PIECES_EACH; i > 0; i--) {
-            uint64_t *piece = arena_alloc(a, PIECE);
-            sum += ++piece[0] + piece[3];
-        }
-        arena_free(a);
-    }
-    check("arena", sum, (uint64_t)n);
-}
-
 /* ---- channels ---- */
 
 static void channel_timer_pair(long n)
@@ -339,7 +319,6 @@ static const struct bench list[] = {
     {"semaphore acquire + release", semaphore_pair},
     {"pool get + put", pool_pair},
     {"waitgroup add + done", waitgroup_pair},
-    {"arena, 32 bytes of 8 KiB", arena_pieces},
     {"timer create + stop", timer_pair},
     {"timer with a channel, create + stop", channel_timer_pair},
     {"sleep + wake, 1000 sleepers", sleepers},

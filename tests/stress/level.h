@@ -6,6 +6,7 @@
 #include "kernel/page.h"
 #include "kernel/stack.h"
 #include "sched/g.h"
+#include "sched/malloc.h"
 #include "sched/timer.h"
 
 static inline void level_trim_here(void *wg)
@@ -45,9 +46,7 @@ static inline void level_trim(void)
     }
     waitgroup_wait(&wg);
     level_alone();
-    preempt_off();
-    g_trim();
-    preempt_on();
+    heap_trim();
 }
 
 /* Pages that nobody uses. */
@@ -92,15 +91,12 @@ static inline void level_wait(void *arg)
     mutex_unlock(&gate->mu);
 }
 
-/* Makes what is made once: timer heaps, a heap for malloc (a panic formats its message with newlib,
- * which allocates for the goroutine that does so), records of deferred calls, and descriptors for
- * `alive` goroutines beyond what each P may keep for itself. */
+/* Makes what is made once: timer heaps, records of deferred calls, and descriptors for `alive`
+ * goroutines beyond what each P may keep for itself. */
 static inline void level_warm_up(long alive)
 {
     static struct level_gate gate;
     int harts = runtime_gomaxprocs(0);
-    void *volatile heap = malloc(2 << 20); /* volatile: or the compiler leaves both calls out */
-    free(heap);
     for (int i = 0; i < harts; i++) {
         struct go_attr attr = {.affinity = UINT64_C(1) << i};
         CHECK(go_with(&attr, level_timers, (void *)alive) > 0, "go_with failed");

@@ -1,4 +1,4 @@
-// link: -Wl,--wrap=page_alloc,--wrap=page_alloc_run,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=memalign,--wrap=free
+// link: -Wl,--wrap=page_alloc,--wrap=page_alloc_run,--wrap=page_alloc_aligned,--wrap=page_extend_run,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=memalign,--wrap=aligned_alloc,--wrap=free,--wrap=heap_malloc,--wrap=heap_calloc,--wrap=heap_realloc,--wrap=heap_aligned,--wrap=heap_free
 /*
  * arena_test: arena.h's promises, one by one. What an arena takes from malloc and gives back is counted
  * by faults.h, which also refuses. With an argument: what ends the run.
@@ -296,14 +296,14 @@ static void the_nth_block_may_be_refused_and_the_arena_stays_good(void)
         faults_begin(FAULTS_ONE, nth);
         int failed = fill(a, p);
         long hits = faults_end();
-        CHECK_EQ(hits, failed >= 0);
+        CHECK(failed < 0 || hits == 1); /* a page may have been had at the second try */
         look(p, PIECES);
         arena_free(a);
         CHECK_EQ(faults.blocks, before);
         if (hits == 0)
             break;
-        CHECK(failed > last);
-        last = failed;
+        CHECK(failed < 0 || failed > last);
+        last = failed < 0 ? last : failed;
     }
     CHECK(nth > 8);
     faults_begin(FAULTS_ONE, 1);
@@ -710,8 +710,8 @@ static void a_debug_build_spoils_what_is_freed(void)
     volatile uint64_t *small = memset(arena_alloc(a, 800), 1, 800);
     volatile uint64_t *large = memset(arena_alloc(a, 20000), 1, 20000);
     arena_free(a);
-    CHECK_EQ(small[50], 0xdbdbdbdbdbdbdbdb);
-    CHECK_EQ(large[1000], 0xdbdbdbdbdbdbdbdb);
+    CHECK_EQ(small[50], 0xdddddddddddddddd);
+    CHECK_EQ(large[1000], 0xdddddddddddddddd);
 }
 #endif
 

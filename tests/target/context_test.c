@@ -338,7 +338,8 @@ static void without_memory(void *kind_)
     for (int i = 0; i < 3; i++)
         pool_trim(); /* of timers that are not in use */
     void **last = NULL;
-    for (size_t size = 8 << 20; size >= 16; size /= 2)
+    /* Each class of malloc's has to be empty, not only memory. */
+    for (size_t size = 8 << 20; size >= 16; size = size > 1024 ? size / 2 : size - 16)
         last = take_all(last, size);
     while (c == NULL) {
         errno = 0;

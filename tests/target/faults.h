@@ -5,22 +5,29 @@
  * test makes the nth request from now fail, or all from the nth on. The runtime has no switch for
  * it: the linker puts these functions in front of the real ones, in the image of a test whose first
  * line asks for it, and every other image is what it would be without. So the release build is what
- * is tested, and it pays nothing. A setting at boot was the other way: it would cost each page_alloc a
- * look at a counter, could not reach newlib's malloc, and would count what boot itself asks for.
+ * is tested, and it pays nothing. A setting at boot was the other way: it would cost each page_alloc and
+ * each malloc a look at a counter, and would count what boot itself asks for.
  *
- *     // link: -Wl,--wrap=page_alloc,--wrap=page_alloc_run,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=memalign,--wrap=free
+ *     // link: -Wl,--wrap=page_alloc,--wrap=page_alloc_run,--wrap=page_alloc_aligned,--wrap=page_extend_run,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=memalign,--wrap=aligned_alloc,--wrap=free,--wrap=heap_malloc,--wrap=heap_calloc,--wrap=heap_realloc,--wrap=heap_aligned,--wrap=heap_free
+ *
+ * A block is asked for by the program and the runtime as malloc, by the C library as heap_malloc
+ * (libc.c); it may be refused, or granted and then the page that the heap needs for it. Whoever is
+ * refused a page inside malloc is asked a second time, when the caches have been emptied.
  *
  * What grows a stack is let pass: a goroutine that touches a page of its own stack has no way to be
  * told, and the run ends for it. Such a request comes from a trap handler, so it is not made on the
  * stack of the goroutine that is running, nor on its hart's scheduler's.
  *
- * Calls of a function in its own file are not seen by the linker: there is none that matters.
+ * Calls of a function in its own file are not seen by the linker: so no block is counted twice, and
+ * there is none that matters.
  */
 #pragma once
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include "kernel/page.h"
 #include "sched/gmp.h"
+#include "sched/malloc.h"
 
 enum faults_kind { FAULTS_ONE, FAULTS_ALL_FROM };
 
@@ -80,30 +87,19 @@ static inline bool faults_refuse(void)
 
 /* ---- what the linker calls in place of the functions after __wrap_, and what those are now ---- */
 
-void *__wrap_page_alloc(void);
-void *__real_page_alloc(void);
-void *__wrap_page_alloc_run(size_t n);
-void *__real_page_alloc_run(size_t n);
-void *__wrap_malloc(size_t n);
-void *__real_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_memalign(size_t align, size_t n);
-void *__real_memalign(size_t align, size_t n);
-void *__wrap_realloc(void *block, size_t n);
-void *__real_realloc(void *block, size_t n);
-void __wrap_free(void *block);
-void __real_free(void *block);
+/* R fn(P), called with A; refused is its value when there is no memory. */
+#define PAGES(R, fn, P, A, refused)                       \
+    R __wrap_##fn P;                                      \
+    R __real_##fn P;                                      \
+    R __wrap_##fn P                                       \
+    {                                                     \
+        return faults_refuse() ? refused : __real_##fn A; \
+    }
 
-void *__wrap_page_alloc(void)
-{
-    return faults_refuse() ? NULL : __real_page_alloc();
-}
-
-void *__wrap_page_alloc_run(size_t n)
-{
-    return faults_refuse() ? NULL : __real_page_alloc_run(n);
-}
+PAGES(void *, page_alloc, (void), (), NULL)
+PAGES(void *, page_alloc_run, (size_t n), (n), NULL)
+PAGES(void *, page_alloc_aligned, (size_t n, unsigned order), (n, order), NULL)
+PAGES(bool, page_extend_run, (void *first, size_t n, size_t more), (first, n, more), false)
 
 static inline bool faults_refuse_block(void)
 {
@@ -119,32 +115,46 @@ static inline void *faults_count(void *block)
     return block;
 }
 
-void *__wrap_malloc(size_t n)
-{
-    return faults_refuse_block() ? NULL : faults_count(__real_malloc(n));
-}
+#define BLOCK(fn, P, A)                                                    \
+    void *__wrap_##fn P;                                                   \
+    void *__real_##fn P;                                                   \
+    void *__wrap_##fn P                                                    \
+    {                                                                      \
+        return faults_refuse_block() ? NULL : faults_count(__real_##fn A); \
+    }
 
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return faults_refuse_block() ? NULL : faults_count(__real_calloc(n, size));
-}
+BLOCK(malloc, (size_t n), (n))
+BLOCK(heap_malloc, (size_t n), (n))
+BLOCK(calloc, (size_t n, size_t size), (n, size))
+BLOCK(heap_calloc, (size_t n, size_t size), (n, size))
+BLOCK(memalign, (size_t align, size_t n), (align, n))
+BLOCK(aligned_alloc, (size_t align, size_t n), (align, n))
+BLOCK(heap_aligned, (size_t align, size_t n), (align, n))
 
-void *__wrap_memalign(size_t align, size_t n)
-{
-    return faults_refuse_block() ? NULL : faults_count(__real_memalign(align, n));
-}
+/* A block that is there stays one, whatever becomes of it. */
+#define REALLOC(fn)                                    \
+    void *__wrap_##fn(void *block, size_t n);          \
+    void *__real_##fn(void *block, size_t n);          \
+    void *__wrap_##fn(void *block, size_t n)           \
+    {                                                  \
+        if (faults_refuse_block())                     \
+            return NULL;                               \
+        void *now = __real_##fn(block, n);             \
+        faults.blocks += block == NULL && now != NULL; \
+        return now;                                    \
+    }
 
-void *__wrap_realloc(void *block, size_t n)
-{
-    if (faults_refuse_block())
-        return NULL;
-    void *now = __real_realloc(block, n);
-    faults.blocks += (block == NULL && now != NULL) - (block != NULL && n == 0);
-    return now;
-}
+REALLOC(realloc)
+REALLOC(heap_realloc)
 
-void __wrap_free(void *block)
-{
-    faults.blocks -= block != NULL;
-    __real_free(block);
-}
+#define FREE(fn)                        \
+    void __wrap_##fn(void *block);      \
+    void __real_##fn(void *block);      \
+    void __wrap_##fn(void *block)       \
+    {                                   \
+        faults.blocks -= block != NULL; \
+        __real_##fn(block);             \
+    }
+
+FREE(free)
+FREE(heap_free)

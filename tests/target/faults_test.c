@@ -1,7 +1,7 @@
-// link: -Wl,--wrap=page_alloc,--wrap=page_alloc_run,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=memalign,--wrap=free
+// link: -Wl,--wrap=page_alloc,--wrap=page_alloc_run,--wrap=page_alloc_aligned,--wrap=page_extend_run,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=memalign,--wrap=aligned_alloc,--wrap=free,--wrap=heap_malloc,--wrap=heap_calloc,--wrap=heap_realloc,--wrap=heap_aligned,--wrap=heap_free
 /*
  * faults_test: calls for goroutines, channels and contexts, refused memory (refusals.h); and calls that
- * need none. faults_time_test.c has those for timers and pools.
+ * need none. faults_time_test.c has those for timers and pools, faults_memory_test.c those for blocks.
  */
 #include "tests/target/refusals.h"
 
@@ -116,21 +116,6 @@ CALL(select_of_many_cases, 1)
         cases[i] = (struct select_case){quiet, SELECT_RECV, NULL, false};
     CHECK(chan_select(cases, 65, false) == -1, "received from nobody");
     return true;
-}
-
-/* ---- arenas ---- */
-
-MAKES(arena_of_one_block, arena_new(), arena_free)
-
-/* What it has already goes with it. */
-CALL(pieces_of_an_arena, 8)
-{
-    arena *a = arena_new();
-    bool good = told_so(a == NULL);
-    for (int i = 0; i < 200 && good; i++)
-        good = told_so(arena_alloc(a, i % 50 == 7 ? 10000 : 100) == NULL);
-    arena_free(a);
-    return good;
 }
 
 /* ---- contexts ---- */

@@ -160,6 +160,48 @@ static void give_some(uint64_t *seed)
         *p = pieces[--n_pieces];
 }
 
+/* Is there a block of 2^order free pages? */
+static bool model_has_block(unsigned order)
+{
+    size_t size = (size_t)1 << order, base = RAM_BASE / PAGE_SIZE;
+    for (size_t i = -base & (size - 1); i + size <= PAGES_MAX; i += size) {
+        size_t n = 0;
+        while (n < size && state[i + n] == FREE)
+            n++;
+        if (n == size)
+            return true;
+    }
+    return false;
+}
+
+static void take_aligned(uint64_t *seed)
+{
+    unsigned order = (unsigned)rnd(seed, 8);
+    size_t n = rnd(seed, 2) ? (size_t)1 << order : 1 + rnd(seed, (uint64_t)1 << order);
+    void *p = page_alloc_aligned(n, order);
+    CHECK((uintptr_t)p % (PAGE_SIZE << order) == 0);
+    CHECK((p != NULL) == model_has_block(order));
+    if (p)
+        model_take(p, n);
+}
+
+/* A random piece grows where it is, exactly if what lies behind it is free. */
+static void extend_some(uint64_t *seed)
+{
+    struct piece *p = &pieces[rnd(seed, n_pieces)];
+    size_t more = 1 + rnd(seed, (uint64_t)1 << rnd(seed, 6)), n = 0;
+    while (n < more && p->at + p->n + n < PAGES_MAX && state[p->at + p->n + n] == FREE)
+        n++;
+    bool done = page_extend_run((void *)(RAM_BASE + p->at * PAGE_SIZE), p->n, more);
+    CHECK(done == (n == more));
+    if (done) {
+        size_t at = p->at, was = p->n;
+        model_take((void *)(RAM_BASE + (at + was) * PAGE_SIZE), more);
+        n_pieces--; /* not a piece of its own */
+        p->n += more;
+    }
+}
+
 TEST(random_walk_agrees_with_model)
 {
     for (uint64_t round = 1; round <= 12; round++) {
@@ -171,6 +213,10 @@ TEST(random_walk_agrees_with_model)
             /* Lean towards full for a while, then towards empty. */
             if (n_pieces && rnd(&seed, 10) < (step / 1000 % 2 ? 6 : 3)) {
                 give_some(&seed);
+            } else if (rnd(&seed, 20) == 0) {
+                take_aligned(&seed);
+            } else if (n_pieces && rnd(&seed, 10) == 0) {
+                extend_some(&seed);
             } else if (rnd(&seed, 3)) {
                 void *p = page_alloc();
                 CHECK((p != NULL) == (n_model_free > 0));

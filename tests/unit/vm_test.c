@@ -8,6 +8,8 @@
 #include "tests/unit/ram.h"
 #include "kernel/vm.h"
 
+#define UNUSED_VA (VM_STACKS + VM_STACKS_SIZE / 2) /* by the other tests */
+
 #define RAM_SIZE (64 * MIB)
 #define GIB      ((uint64_t)1 << 30)
 
@@ -212,7 +214,7 @@ TEST(out_of_memory_changes_nothing)
         last = p, *p = chain;
     CHECK(last != NULL && page_count_free() == 0);
     chain = *last;
-    uintptr_t va = VM_HEAP;
+    uintptr_t va = UNUSED_VA;
     CHECK(vm_map_page(va, last, VM_READ) == VM_NO_MEMORY && !vm_lookup(va));
     void **second = chain;
     chain = *second;
@@ -250,8 +252,8 @@ TEST(the_loser_of_a_race_uses_the_winners_table)
     CHECK(vm_map_page(VM_STACKS + 4 * PAGE_SIZE, ours, VM_READ) == VM_MAPPED);
     CHECK(vm_lookup(VM_STACKS + 3 * PAGE_SIZE) == rival_page);
     CHECK(vm_lookup(VM_STACKS + 4 * PAGE_SIZE) == ours);
-    rival_va = VM_HEAP;
-    CHECK(vm_map_page(VM_HEAP, ours, VM_READ) == VM_TAKEN && vm_lookup(VM_HEAP) == rival_page);
+    rival_va = UNUSED_VA;
+    CHECK(vm_map_page(UNUSED_VA, ours, VM_READ) == VM_TAKEN && vm_lookup(UNUSED_VA) == rival_page);
     CHECK(before - page_count_free() == 4);
 }
 
