@@ -66,7 +66,7 @@ static struct g *pop_locked(void)
     return g;
 }
 
-struct g *global_take(struct p *p, uint32_t max)
+struct g *global_share(struct p *p, uint32_t max)
 {
     spin_lock(&sched.lock);
     uint32_t size = load_relaxed(&sched.global_n); /* relaxed: under the lock; so below */

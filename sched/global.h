@@ -13,11 +13,11 @@ bool global_put_locked(struct g *first, struct g *last, uint32_t n);
 void global_put_back(struct g *first, struct g *last, uint32_t n);
 
 /* The rest of global_get: the queue was not empty. */
-struct g *global_take(struct p *p, uint32_t max);
+struct g *global_share(struct p *p, uint32_t max);
 /* p's share, at most max: returns the first and queues the others with p, whose ring has room for a
  * batch. NULL: there is none. The owner's. */
 static inline struct g *global_get(struct p *p, uint32_t max)
 {
     /* relaxed: a moment old is good enough: idle.c looks again under the lock. */
-    return load_relaxed(&sched.global_n) == 0 ? NULL : global_take(p, max);
+    return load_relaxed(&sched.global_n) == 0 ? NULL : global_share(p, max);
 }

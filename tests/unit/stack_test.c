@@ -1,4 +1,4 @@
-// with: kernel/stack.c kernel/vm.c kernel/page.c -DPINION_UNIT_TEST -no-pie -fno-pie -pthread
+// with: kernel/stack.c kernel/stack_slot.c kernel/stack_trim.c kernel/vm.c kernel/page.c -DPINION_UNIT_TEST -no-pie -fno-pie -pthread
 /*
  * stack: slots, growth by fault, the pool, trims. A "touch" is what hardware would do: translate,
  * and ask stack_fault when there is no translation. Pages carry tags, so that a page in two stacks
