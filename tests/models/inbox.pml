@@ -22,7 +22,7 @@
 // mutant: BIT_FIRST, cycle = all_run: O4: the bit is set before the push
 // mutant: PLAIN_CLEAR, cycle = all_run: the bits are read, then set to 0
 // mutant: PLAIN_BIT, cycle = all_run: a bit is set by a load and a store
-// mutant: PLAIN_PUSH, cycle = all_run: the push is a load and a store
+// mutant: PLAIN_PUSH, assertion = all_run: the push is a load and a store
 // mutant: ONE_BY_ONE, assertion = safety: one is popped by a compare-and-swap with its link (ABA)
 #define GS        3
 #define ATTN_INBOX 1
