@@ -177,11 +177,13 @@ NEEDS += $(if $(wildcard $(NEWLIB)/lib/libc.a),,$(NEEDS_BUILD))
 NEEDS_BUILD = cc:gcc:- /usr/include/stdio.h:libc6-dev:- tar:tar:- xz:xz-utils:- \
     $(if $(NEWLIB_SRC),,/usr/src/newlib:newlib-source:NEWLIB_SRC)
 NEEDS_HOST  = $(HOSTCC):gcc:HOSTCC /usr/include/stdio.h:libc6-dev:-
+NEEDS_MODEL = $(NEEDS_HOST) spin:spin:SPIN
 NEEDS_CHECK = clang-format:clang-format:CLANG_FORMAT
 ALL_ISAS    = $(sort $(foreach a,$(wildcard arch/*/isa.mk),$(ISA_$(a:arch/%/isa.mk=%))))
 GOALS_OF_ALL = deps test test-long bench check
 NEEDS_NOW = $(NEEDS) $(if $(filter $(GOALS_OF_ALL),$(MAKECMDGOALS)), \
     $(foreach i,$(ALL_ISAS),$(NEEDS_$i)) $(NEEDS_BUILD) $(NEEDS_HOST),$(NEEDS_$(ISA))) \
+    $(if $(filter models test test-long deps,$(MAKECMDGOALS)),$(NEEDS_MODEL)) \
     $(if $(filter check format deps,$(MAKECMDGOALS)),$(NEEDS_CHECK))
 setup: FORCE
 	@tools/setup $(NEEDS_NOW)
@@ -251,6 +253,9 @@ test-long: setup ## the same and the tests that take long
 unit: setup ## run the host's unit tests only
 	@tests/run --host
 
+models: setup ## verify the models of the protocols, and that their mutants fail
+	@tests/models/run
+
 bench: setup ## measure instructions an operation
 	@tests/bench/run
 
@@ -279,5 +284,5 @@ help: ## this text
 	@tools/help Makefile board/*/board.mk
 
 FORCE:
-.PHONY: FORCE setup run image images print-run print-qemu unit-programs test test-long unit bench check format deps \
+.PHONY: FORCE setup run image images print-run print-qemu unit-programs test test-long unit models bench check format deps \
     clean distclean help
