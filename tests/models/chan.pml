@@ -4,7 +4,7 @@
  * Mirrors sched/chan.c: chan_send (the short way: count < limit), send_any, chan_recv (count > floor),
  * recv_any, chan_close, chan_take_all, chan_send_away, recv_must_wait; sched/chan.h: chan_send_now,
  * chan_recv_now, chan_wait_to_send, chan_wait_to_receive. C1 to C4 of chan.c; O24, O25, O70 of
- * docs/memory-order.md; trap 9.
+ * docs/memory-order.md.
  *
  * Two senders send an element each, two receivers receive until the channel is closed, which may
  * be at any moment; or one receives, and somebody tries without blocking, once. The buffer has 0 or 1 place: without one

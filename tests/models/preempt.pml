@@ -2,19 +2,21 @@
  * preempt: the end of a slice, against preempt_off and against goroutines that wake each other.
  *
  * Mirrors sched/preempt.c: slice_over, want, preempt_on_trap_exit, take_off, put_off, preempt_commit,
- * end_slice, preempt_honour; sched/proc.h: preempt_on, preempt_off; sched/proc.c: run_next_simply, pick_queued,
- * run_this. slice_mark, wanted, wanted_at, preempt_wanted; S1's slice is on here always. Traps 12 and 32.
+ * end_slice, preempt_honour; sched/proc.h: preempt_on, preempt_off; sched/proc.c: run_next_simply,
+ * pick_queued, run_this. slice_mark, wanted, wanted_at, preempt_wanted; a slice is on always (S1). Traps
+ * 12 and 32.
  *
  * One hart. A and C work, turn preemption off, make the other ready, as runnext, if they like, and
- * turn preemption on or park: two that keep waking each other are one turn. B computes. A step takes a tick; when
- * `left` of the slice is 0 the timer's handler comes before the next, wherever that is: preemption
- * off, on the scheduler stack, between the count and the look of preempt_on. SLICE is a multiple of the
+ * turn preemption on or park: two that keep waking each other are one turn. B computes. A step takes a
+ * tick; when `left` of the slice is 0 the timer's handler comes before the next, wherever that is: with
+ * preemption off, on the scheduler stack, between the count and the look of preempt_on. SLICE is a multiple of the
  * loop of A and C, and begins at any tick of it: so without put_off its ends meet the same step for ever.
  *
  * A number that is only compared with the present one is a bit that a new schedule or turn clears: `fresh`
  * is wanted_at == schedule, `marked` is slice_mark == p_turns, `mark_next` what end_slice's mark + 1 makes of
- * it. Guests, WANT_LOOK, room on the stack: not here. PREEMPT_RETRY_NS has no
- * divisor in common with the loop of A and C: one that it is a multiple of could meet the same step again.
+ * it. Guests, WANT_LOOK, room on the stack: not here. PREEMPT_RETRY_NS, RETRY, has no divisor in common
+ * with the loop of A and C here. With one (2 or 4) B starves: the code counts on it that loops do not
+ * keep step with 20 us to the instruction.
  *
  * Safety: nobody is taken off with preemption off or between two; who is taken off has had his slice, but for
  * the switch to him (trap 12); nobody goes on with preemption on and a word that is meant for him.

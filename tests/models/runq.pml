@@ -12,7 +12,8 @@
  * A step is one access to what others write; what only the owner writes, tail and slots, it reads in
  * the same step. One goroutine, any, is marked; that the others are alike loses nothing, for which
  * one is marked is open. A slot whose goroutine has been taken is wiped: who reads it afterwards has
- * lost his swap, or is in error. Without: runnext (runnext.pml), and what makes a thief come.
+ * lost his swap, or is in error. Not here: runnext and runq_empty's second look, and what makes a thief
+ * come.
  *
  * Orders: a step stays where it is written. A mutant exchanges the two that an order keeps apart.
  *
