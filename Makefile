@@ -183,7 +183,7 @@ ALL_ISAS    = $(sort $(foreach a,$(wildcard arch/*/isa.mk),$(ISA_$(a:arch/%/isa.
 GOALS_OF_ALL = deps test test-long bench check
 NEEDS_NOW = $(NEEDS) $(if $(filter $(GOALS_OF_ALL),$(MAKECMDGOALS)), \
     $(foreach i,$(ALL_ISAS),$(NEEDS_$i)) $(NEEDS_BUILD) $(NEEDS_HOST),$(NEEDS_$(ISA))) \
-    $(if $(filter models unit check test test-long deps,$(MAKECMDGOALS)),$(NEEDS_MODEL)) \
+    $(if $(filter models test test-long deps,$(MAKECMDGOALS)),$(NEEDS_MODEL)) \
     $(if $(filter check format deps,$(MAKECMDGOALS)),$(NEEDS_CHECK))
 setup: FORCE
 	@tools/setup $(NEEDS_NOW)

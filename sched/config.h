@@ -29,7 +29,7 @@
 
 /* How long a goroutine runs while others wait, ns. Go: 10 ms. */
 #define SLICE_NS 10000000
-/* A preemption that met the hart between two goroutines is tried again after this, ns. */
+/* A preemption that met the hart between two goroutines is tried again after this, ns, or somewhat more. */
 #define PREEMPT_RETRY_NS 20000
 /* And one that found no room for the registers on the goroutine's stack, ns. */
 #define PREEMPT_NO_ROOM_NS 1000000

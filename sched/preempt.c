@@ -213,6 +213,13 @@ void preempt_on_ipi(struct m *m)
     }
 }
 
+/* PREEMPT_RETRY_NS, and sometimes up to half as much again: two goroutines whose loop kept step with it
+ * would be met at the same instruction for ever. */
+static int64_t retry_ns(const struct m *m)
+{
+    return PREEMPT_RETRY_NS + (int64_t)(m->timer_irqs % 8) * (PREEMPT_RETRY_NS / 16 + 1);
+}
+
 static void try_again(struct m *m, int64_t after)
 {
     int64_t when = clock_ns() + after;
@@ -263,13 +270,14 @@ static inline arch_leaver *leave(struct g *g, uintptr_t sp)
 /* What is wanted cannot be now, from what the hart is at. Is it to be tried again? */
 static __attribute__((noinline)) arch_leaver *put_off(struct m *m, bool again)
 {
+    int64_t after = retry_ns(m);
     /* relaxed: written on this hart only. */
     if ((load_relaxed(&m->wanted) & WANT_END) != 0 && m->wanted_at == m->p->schedule) {
-        m->slice_end = clock_ns() + PREEMPT_RETRY_NS;
+        m->slice_end = clock_ns() + after;
         again = true;
     }
     if (again)
-        try_again(m, PREEMPT_RETRY_NS);
+        try_again(m, after);
     return NULL;
 }
 

@@ -14,9 +14,8 @@
  *
  * A number that is only compared with the present one is a bit that a new schedule or turn clears: `fresh`
  * is wanted_at == schedule, `marked` is slice_mark == p_turns, `mark_next` what end_slice's mark + 1 makes of
- * it. Guests, WANT_LOOK, room on the stack: not here. PREEMPT_RETRY_NS, RETRY, has no divisor in common
- * with the loop of A and C here. With one (2 or 4) B starves: the code counts on it that loops do not
- * keep step with 20 us to the instruction.
+ * it. Guests, WANT_LOOK, room on the stack: not here. RETRY is as long as the loop of A and C, the worst
+ * case: always the same, it would keep step with them, and so it is sometimes a tick longer (retry_ns).
  *
  * Safety: nobody is taken off with preemption off or between two; who is taken off has had his slice, but for
  * the switch to him (trap 12); nobody goes on with preemption on and a word that is meant for him.
@@ -26,12 +25,13 @@
 // check:  all_have_turns = turns
 // mutant: STALE_WORD, assertion = safety: trap 12: preempt_honour does not compare wanted_at
 // mutant: NO_PUT_OFF, cycle = turns: an end of a slice that cannot be had is not tried again soon
+// mutant: SAME_RETRY, cycle = turns: it is tried again after the same time always
 // mutant: TAKE_ANYWAY, assertion = safety: the handler does not look at preempt_off
 // mutant: TAKE_SCHEDULER, assertion = safety: the handler does not see that it met the scheduler
 // mutant: LOOK_FIRST, assertion = safety: preempt_on looks for the word, then counts
 // mutant: NO_LOOK, assertion = safety: preempt_on does not look for the word
 #define SLICE 12 /* ticks; a loop of A and C takes 4, a park's switch included */
-#define RETRY 3
+#define RETRY 4
 #define A 0
 #define B 1
 #define C 2
@@ -42,7 +42,7 @@
 chan ring = [3] of { byte }; /* and the global queue: behind everyone */
 byte cur = A, next = NOBODY, left, used;
 byte preempt_off;
-bool wanted, fresh, marked = true, mark_next, in_switch, word[3], waits[3], leaves;
+bool longer, wanted, fresh, marked = true, mark_next, in_switch, word[3], waits[3], leaves;
 
 #ifdef TAKE_SCHEDULER
 #define ON_G true
@@ -52,7 +52,12 @@ bool wanted, fresh, marked = true, mark_next, in_switch, word[3], waits[3], leav
 #ifdef NO_PUT_OFF
 #define PUT_OFF skip
 #else
-#define PUT_OFF left = (fresh -> RETRY : left)
+#define PUT_OFF left = (fresh -> RETRY + longer : left); VARY
+#endif
+#ifdef SAME_RETRY
+#define VARY skip
+#else
+#define VARY longer = !longer
 #endif
 
 /* g_ready, if it can. */
