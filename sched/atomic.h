@@ -13,6 +13,13 @@
 #pragma once
 #include <stdatomic.h>
 
+/*
+ * For functions that look at other harts' counters while these go on counting: plain words, each
+ * written by one hart alone, without an order. What is read is a moment old, and whole, since an
+ * aligned word is read at once; nothing hangs on it. ThreadSanitizer is told not to mind.
+ */
+#define LOOKS_ON __attribute__((no_sanitize("thread")))
+
 #if defined(__riscv) || defined(__aarch64__)
 /* The type of what lies there, without _Atomic: only an lvalue that is converted loses it. */
 #define plain_type_(at)          __typeof__(atomic_load_explicit(at, memory_order_relaxed))

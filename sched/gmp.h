@@ -217,9 +217,9 @@ struct p {
     struct m *m;      /* who holds it; in P_SYSCALL, whose section it is */
     struct m *last_m; /* who held it last, and watches its timers while both are idle */
 
-    uint32_t sections;      /* the owner's: blocking sections that it has been left in */
-    uint32_t seen_sections; /* sysmon's: when it last looked … */
-    int64_t seen_at;        /* … and when that section was new to it */
+    _Atomic uint32_t sections; /* the owner's: blocking sections that it has been left in */
+    uint32_t seen_sections;    /* sysmon's: when it last looked … */
+    int64_t seen_at;           /* … and when that section was new to it */
 
     /* Last, so that the rest is within a load's reach of the P's address. */
     struct runq runq __attribute__((aligned(64)));
@@ -333,6 +333,7 @@ _Noreturn void sched_throw(const char *what);
 
 /* Functions of the hot paths that call nothing, or end in a call: no frame of their own, so a
  * traceback shows their caller in their place. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(PINION_COVERAGE)
 #define HOT __attribute__((optimize("omit-frame-pointer")))
 
 /*
@@ -340,6 +341,10 @@ _Noreturn void sched_throw(const char *what);
  * beyond jumps, gains nothing, and then moves them about: hence the second option.
  */
 #define STRAIGHT __attribute__((optimize("omit-frame-pointer", "no-cse-follow-jumps")))
+#else /* sanitizers and counters call out of every function */
+#define HOT
+#define STRAIGHT
+#endif
 
 static inline uintptr_t g_tp(const struct g *g)
 {

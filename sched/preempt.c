@@ -68,7 +68,7 @@
 
 enum { WANT_LOOK = 1, WANT_END = 2 };
 
-int64_t preempt_slice_ns = SLICE_NS;
+_Atomic int64_t preempt_slice_ns = SLICE_NS;
 
 static uint64_t p_turns(const struct p *p)
 {
@@ -91,7 +91,7 @@ static void want(struct m *m, struct p *p, uint32_t why)
 static void slice_begin(struct m *m, uint64_t mark, int64_t now)
 {
     m->slice_mark = mark;
-    m->slice_end = now + preempt_slice_ns;
+    m->slice_end = now + load_relaxed(&preempt_slice_ns); /* relaxed: a length, nothing more */
 }
 
 static void start(struct m *m)

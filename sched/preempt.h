@@ -8,7 +8,7 @@
 
 /* How long a slice is, SLICE_NS. Tests make it short and change it at random, so that preemptions
  * land at all kinds of instructions. */
-extern int64_t preempt_slice_ns;
+extern _Atomic int64_t preempt_slice_ns;
 
 /* This hart has just queued work behind what runs: sees to it that it ends in time. Its M's own,
  * preemption off. On a scheduler stack it does nothing: slice_check follows. */

@@ -2,6 +2,7 @@
  * proc: the scheduler: making goroutines runnable, picking the next, going idle, waking.
  */
 #pragma once
+#include "sched/atomic.h"
 #include "sched/gmp.h"
 #include "sched/idle.h"
 
@@ -115,7 +116,7 @@ void sched_spill(struct p *p);
 void sched_serve(struct p *p);
 
 /* Schedules on p so far. */
-static inline uint64_t p_switches(const struct p *p)
+LOOKS_ON static inline uint64_t p_switches(const struct p *p)
 {
     return (uint64_t)p->refills * GLOBAL_TICK + GLOBAL_TICK - (uint32_t)(p->tick - TICKS(0)) / TICK;
 }

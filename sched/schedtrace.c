@@ -52,7 +52,7 @@ static int bits(uint64_t set)
     return n;
 }
 
-static void print_line(int64_t now)
+LOOKS_ON static void print_line(int64_t now)
 {
     struct line l;
     l.n = 0; /* the text is not cleared: that would be a call of the library, too */

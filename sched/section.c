@@ -54,7 +54,8 @@ void section_lend(struct m *m)
 {
     struct p *p = m->p;
     slice_stop(m);
-    p->sections++;
+    /* relaxed, both: ours alone to write; sysmon only looks. */
+    store_relaxed(&p->sections, load_relaxed(&p->sections) + 1);
     m->p = NULL;
     /* O20: release pairs with the acquire of whoever takes p. */
     store_release(&p->status, P_SYSCALL | P_OF(m));
@@ -209,21 +210,31 @@ void runtime_exitsyscall(void)
     preempt_on();
 }
 
+/* A hart with a P, which is told by that to look at the Ps in sections; NULL: there is none. */
+static struct m *tell_busy_hart(const struct m *self)
+{
+    struct m *m = NULL;
+    spin_lock(&sched.lock); /* for p->m, and n_p, which may be changing */
+    for (uint32_t i = 0; i < sched.n_p && m == NULL; i++) {
+        struct p *p = sched.p[i];
+        /* relaxed, both: a guess at who is busy; the interrupt follows. */
+        if (load_relaxed(&p->status) != P_RUNNING || p->m == NULL || p->m == self)
+            continue;
+        m = p->m;
+        atomic_fetch_or_explicit(&p->attention, ATTN_LATE, memory_order_relaxed);
+    }
+    spin_unlock(&sched.lock);
+    return m;
+}
+
 static void ask_for_service(struct m *self)
 {
     wake_idle();
-    for (uint32_t i = 0; i < sched.n_m; i++) { /* all Ps: n_p may be changing, we hold none */
-        struct p *p = sched.p[i];
-        struct m *m = *(struct m *volatile *)&p->m;
-        /* relaxed: a guess at who is busy; an interrupt too many does no harm. */
-        if (load_relaxed(&p->status) == P_RUNNING && m != NULL && m != self) {
-            /* relaxed: the interrupt follows. */
-            atomic_fetch_or_explicit(&p->attention, ATTN_LATE, memory_order_relaxed);
-            self->ipis_sent++;
-            irq_send_ipi(m->hart_no);
-            return;
-        }
-    }
+    struct m *m = tell_busy_hart(self);
+    if (m == NULL)
+        return;
+    self->ipis_sent++;
+    irq_send_ipi(m->hart_no);
 }
 
 /* The handler interrupted code outside the scheduler: no lock of it is held here. */
@@ -249,7 +260,7 @@ void section_run_timers(struct p *p)
 
 bool section_timer_due(void)
 {
-    for (uint32_t i = 0; i < sched.n_m; i++) /* as in ask_for_service */
+    for (uint32_t i = 0; i < sched.n_m; i++) /* all Ps: n_p may be changing */
         /* relaxed, both: ordered by the fence in idle_sleep, or seen at the next interrupt. */
         if (P_STATUS(load_relaxed(&sched.p[i]->status)) == P_SYSCALL &&
             load_relaxed(&sched.p[i]->timers.first) != CLOCK_NEVER && /* relaxed: as above */

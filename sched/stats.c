@@ -7,16 +7,17 @@
 #include <pinion/runtime.h>
 #include <string.h>
 #include "kernel/clock.h"
+#include "sched/atomic.h"
 #include "sched/proc.h"
 
 /* The sleep that a hart is in. */
-static uint64_t idle_now(const struct m *m)
+LOOKS_ON static uint64_t idle_now(const struct m *m)
 {
     int64_t since = *(const volatile int64_t *)&m->idle_since, now = clock_ns();
     return since != 0 && now > since ? (uint64_t)(now - since) : 0;
 }
 
-static void add_p(struct runtime_sched_stats *s, uint32_t i)
+LOOKS_ON static void add_p(struct runtime_sched_stats *s, uint32_t i)
 {
     const struct p *p = sched.p[i];
     const struct m *m = sched.m[i];

@@ -107,7 +107,7 @@ static bool work_waits(struct p *p, int64_t now)
 /* Has p been in the same section for as long as it takes? */
 static bool is_long(struct p *p, int64_t now)
 {
-    uint32_t n = *(const volatile uint32_t *)&p->sections;
+    uint32_t n = load_relaxed(&p->sections); /* relaxed: the next round sees what this one misses */
     if (n != p->seen_sections) {
         p->seen_sections = n;
         p->seen_at = now;
