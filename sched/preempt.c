@@ -91,7 +91,8 @@ static void want(struct m *m, struct p *p, uint32_t why)
 static void slice_begin(struct m *m, uint64_t mark, int64_t now)
 {
     m->slice_mark = mark;
-    m->slice_end = now + load_relaxed(&preempt_slice_ns); /* relaxed: a length, nothing more */
+    /* relaxed: a length, nothing more. */
+    m->slice_end = now + atomic_load_explicit(&preempt_slice_ns, memory_order_relaxed);
 }
 
 static void start(struct m *m)
