@@ -83,10 +83,11 @@ static void round_of(long n, long bytes, long ns, bool full)
     int64_t from = time_now();
     long alive = park_all(n);
     long took = (long)((time_now() - from) / alive);
-    size_t used = (before - page_count_free() - stack_pages_pooled()) * PAGE_SIZE;
-    long each = (long)(used / (size_t)alive);
-    fprintf(stderr, "%ld parked: %lu MiB, %ld bytes each, %ld ns each\n", alive,
-            (unsigned long)(used >> 20), each, took);
+    /* Below 0 if they are dead goroutines of an earlier round, with their stacks. */
+    long used = ((long)before - (long)(page_count_free() + stack_pages_pooled())) * (long)PAGE_SIZE;
+    long each = used / alive;
+    fprintf(stderr, "%ld parked: %ld MiB, %ld bytes each, %ld ns each\n", alive, used / (1 << 20),
+            each, took);
     CHECK(full == (alive < n), "%ld of %ld were spawned", alive, n);
     CHECK(bytes == 0 || each <= bytes, "more than %ld bytes each", bytes);
     CHECK(ns == 0 || took <= ns, "more than %ld ns each", ns);
