@@ -38,7 +38,7 @@ ifneq ($(filter $(GOALS_WITH_WORDS),$(MAKECMDGOALS)),)
 -include $(if $(filter $(BOARD),$(BOARDS)),board/$(BOARD)/board.mk)
 wrong := $(shell tools/check-words $(call quote,$(BOARD)) $(call quote,$(BOARDS)) \
     $(call quote,$(SMP)) $(call quote,$(SMP_MAX)) $(call quote,$(MEM)) $(call quote,$(ICOUNT)) \
-    $(call quote,$(MODE)) $(call quote,$(KERNEL)) $(or $(APPS),$(call quote,$(APP))))
+    $(call quote,$(MODE)) $(call quote,$(KERNEL)) $(call quote,$(SANITIZE)) $(call quote,$(filter host,$(ARCH))) $(or $(APPS),$(call quote,$(APP))))
 $(if $(wrong),$(error $(wrong)))
 else
 include board/$(firstword $(filter $(BOARD),$(BOARDS)) $(BOARDS))/board.mk
@@ -46,6 +46,7 @@ endif
 include $(wildcard arch/*/isa.mk)
 ISA      = $(ISA_$(ARCH))
 QEMU_SMP ?= $(SMP)
+HOSTED   = $(HOSTED_$(ISA))
 
 # ---- Tools, libraries and flags
 
@@ -55,30 +56,35 @@ OBJCOPY = $(CROSS_$(ISA))objcopy
 NEWLIB  = build/newlib/$(ISA)
 LIBFDT  = build/libfdt
 DEBUG   = $(if $(filter debug,$(MODE)),-debug)
-OBJ     = $(BUILD)/$(ISA)$(DEBUG)
-IMAGES  = $(BUILD)/$(BOARD)$(DEBUG)
+VARIANT = $(DEBUG)$(addprefix -,$(SANITIZE))
+OBJ     = $(BUILD)/$(ISA)$(VARIANT)
+IMAGES  = $(BUILD)/$(BOARD)$(VARIANT)
 HOSTOBJ = $(BUILD)/host
 # Asked once, and only when something is compiled.
 CC_INCLUDE = $(eval CC_INCLUDE := $$(shell $(CC) -print-file-name=include))$(CC_INCLUDE)
 
-CPPFLAGS = -nostdinc -isystem $(CC_INCLUDE) -isystem $(CC_INCLUDE)-fixed -isystem $(NEWLIB)/include -D__DYNAMIC_REENT__ -Iinclude
-CFLAGS   = -std=gnu11 $(if $(DEBUG),-O1 -DPINION_DEBUG=1,-O2) -g $(ISA_CFLAGS_$(ISA)) \
+CPPFLAGS = $(or $(ISA_CPPFLAGS_$(ISA)),-nostdinc -isystem $(CC_INCLUDE) -isystem $(CC_INCLUDE)-fixed \
+           -isystem $(NEWLIB)/include -D__DYNAMIC_REENT__) -Iinclude
+CFLAGS   = -std=gnu11 $(if $(DEBUG),-O1 -DPINION_DEBUG=1,-O2) -g $(ISA_CFLAGS_$(ISA)) $(SANITIZE_$(SANITIZE)) \
            -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables \
            -ffunction-sections -fdata-sections -fno-common -fno-stack-protector -ftls-model=local-exec
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes
 # Programs see the public headers only; the rooms and the tests see the tree from its root.
 FLAGS_app   = $(CPPFLAGS) $(CFLAGS) $(ISA_APP_$(ISA)) -fno-optimize-sibling-calls -Wall
 FLAGS_test  = $(FLAGS_app) -I. $(WARNINGS)
-FLAGS_room  = $(CPPFLAGS) $(CFLAGS) -I. -Iarch/$(ARCH) -isystem $(LIBFDT) $(WARNINGS) $(ISA_ROOM_$(ISA))
+FLAGS_room  = $(CPPFLAGS) $(CFLAGS) -I. -Iarch/$(ARCH) -isystem $(LIBFDT) $(WARNINGS) $(ISA_ROOM_$(ISA)) $(SANITIZE_room_$(SANITIZE))
 FLAGS_early = $(FLAGS_room) $(ISA_EARLY_$(ISA))
 FLAGS_fdt   = $(CPPFLAGS) $(CFLAGS) -I$(LIBFDT) -w $(ISA_EARLY_$(ISA))
 FLAGS_host  = -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
               -fno-omit-frame-pointer -I. -Iinclude -isystem $(LIBFDT) -Wno-format-overflow
-LDFLAGS     = $(ISA_CFLAGS_$(ISA)) $(ISA_LDFLAGS_$(ISA)) -nostdlib -static -Wl,--gc-sections \
-              -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack
+LDFLAGS     = $(ISA_CFLAGS_$(ISA)) $(or $(ISA_LINK_$(ISA)),$(ISA_LDFLAGS_$(ISA)) -nostdlib -static) $(SANITIZE_$(SANITIZE)) \
+              -Wl,--gc-sections -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack
 NEWLIB_CFLAGS = -O2 -g $(ISA_CFLAGS_$(ISA)) -ffreestanding -fno-omit-frame-pointer \
               -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector \
               -ffunction-sections -fdata-sections -D__DYNAMIC_REENT__
+# What an image needs beside our own code: newlib and libfdt, or the host's libraries.
+LIBRARIES   = $(if $(HOSTED),,$(NEWLIB)/lib/libc.a $(LIBFDT)/libfdt.h)
+LINK_LIBS   = $(or $(ISA_LIBS_$(ISA)),-lc -lm -lgcc)
 # Which of them a source file gets, by the room it is in; a files.mk may add CFLAGS_room/file.c.
 room_flags = $(or $(FLAGS_$(KIND_$(firstword $(subst /, ,$1)))),$(FLAGS_app)) $(CFLAGS_$1)
 KIND_arch = early
@@ -124,7 +130,7 @@ $(OBJ)/flags: FORCE | setup
 $(IMAGES)/objects: FORCE
 	$(call keep,$(ROOM_OBJS) $(LDFLAGS))
 
-$(OBJ)/%.o: %.c $(OBJ)/flags | $(NEWLIB)/lib/libc.a $(LIBFDT)/libfdt.h
+$(OBJ)/%.o: %.c $(OBJ)/flags | $(LIBRARIES)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(call room_flags,$<) -MMD -MP -c -o $@ $<
@@ -134,7 +140,7 @@ $(OBJ)/%.S.o: %.S $(OBJ)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(call room_flags,$<) -MMD -MP -c -o $@ $<
 
-$(OBJ)/abs/%.o: /%.c $(OBJ)/flags | $(NEWLIB)/lib/libc.a
+$(OBJ)/abs/%.o: /%.c $(OBJ)/flags | $(LIBRARIES)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS_app) -MMD -MP -c -o $@ $<
@@ -147,11 +153,11 @@ $(IMAGES)/link.ld: linker/$(ISA).ld.S linker/sections.h board/$(BOARD)/board.mk 
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -x c -I. -DLOAD_ADDR=$(LOAD_ADDR) -o $@ $<
 
-$(ELFS): $(ROOM_OBJS) $(OBJ)/libfdt.a $(IMAGES)/link.ld $(IMAGES)/objects tools/link-image
+$(ELFS): $(ROOM_OBJS) $(if $(HOSTED),,$(OBJ)/libfdt.a) $(IMAGES)/link.ld $(IMAGES)/objects tools/link-image
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) tools/link-image --nm $(NM) --cc $(CC) -o $@ -- $(CC) $(LDFLAGS) $(APP_LINK) \
-	    -T $(IMAGES)/link.ld -L$(NEWLIB)/lib -Wl,--start-group $(filter %.o %.a,$^) -lc -lm -lgcc -Wl,--end-group
+	    -T $(IMAGES)/link.ld -L$(NEWLIB)/lib -Wl,--start-group $(filter %.o %.a,$^) $(LINK_LIBS) -Wl,--end-group
 
 %.img: %.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
@@ -191,11 +197,12 @@ setup: FORCE
 # ---- Commands
 
 # What tools/pinion-run must know; it adds the words of the run itself.
+RUN_LINE  = $(if $(HOSTED),host=$(firstword $(ELFS)) pinion.smp=$(SMP) pinion.mem=$(MEM),qemu=$(QEMU_LINE))
 QEMU_LINE = $(QEMU_$(ISA)) -machine $(QEMU_MACHINE)$(addprefix $(comma),$(MACHINE)) \
     $(addprefix -cpu ,$(QEMU_CPU)) -smp $(QEMU_SMP) -m $(MEM) $(QEMU_FLAGS) -kernel $(firstword $(KERNELS))
 
 run: image ## build APP and run it
-	@tools/pinion-run $(call quote,@qemu=$(QEMU_LINE)) @elf=$(firstword $(ELFS)) ICOUNT=$(ICOUNT) \
+	@tools/pinion-run $(call quote,@$(RUN_LINE)) @elf=$(firstword $(ELFS)) ICOUNT=$(ICOUNT) \
 	    $(foreach w,ARGS TIMEOUT GDB QEMU_ARGS,$(if $($w),$(call quote,$w=$($w))))
 
 image images: $(ELFS) $(KERNELS)
@@ -203,7 +210,7 @@ image images: $(ELFS) $(KERNELS)
 
 print-run: image print-qemu
 print-qemu:
-	@printf '@pinion %s\n' $(call quote,qemu=$(QEMU_LINE)) $(call quote,elf=$(firstword $(ELFS)))
+	@printf '@pinion %s\n' $(call quote,$(RUN_LINE)) $(call quote,elf=$(firstword $(ELFS)))
 
 define newline
 
@@ -247,6 +254,13 @@ unit-programs: $(UNIT_TESTS)
 test: setup ## run the tests, on the host and on every board (--only etc.: see tests/run)
 	@tests/run
 
+test-host: setup ## run the boards' tests as programs of this computer; with SANITIZE=… watched
+	@tests/run --native $(call quote,$(SANITIZE)) --jobs 1
+
+coverage: setup ## how much of sched/ the host's runs of the tests go through
+	@rm -rf $(wildcard $(BUILD)/*-coverage/sched/*.gcda)
+	@tests/run --native coverage --jobs 1 && tools/coverage $(BUILD)/*-coverage/sched
+
 test-long: setup ## the same and the tests that take long
 	@tests/run --long
 
@@ -284,5 +298,5 @@ help: ## this text
 	@tools/help Makefile board/*/board.mk
 
 FORCE:
-.PHONY: FORCE setup run image images print-run print-qemu unit-programs test test-long unit models bench check \
-    format deps clean distclean help
+.PHONY: FORCE setup run image images print-run print-qemu unit-programs test test-host coverage test-long unit \
+    models bench check format deps clean distclean help

@@ -25,6 +25,16 @@ SRCS += kernel/trap.c
 SRCS += kernel/power.c
 SRCS += kernel/symbols.c
 
+# The rest is what Linux does on the host, or board/host in its name.
+ifeq ($(ARCH),host)
+SRCS := $(filter-out kernel/%,$(SRCS))
+SRCS += kernel/print.c
+SRCS += kernel/format.c
+SRCS += kernel/clock.c
+SRCS += kernel/trap.c
+SRCS += kernel/symbols.c
+endif
+
 ifeq ($(ARCH),riscv)
 SRCS += kernel/irq_riscv.c
 SRCS += kernel/aclint.c

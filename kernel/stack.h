@@ -15,7 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STACK_SIZE_MIN ((size_t)64 << 10) /* a slot with its guard page; the default too */
+/* A slot with its guard page; the default too. Where sanitizers look on, frames are larger, and a
+ * report wants tens of KiB at once. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STACK_SIZE_MIN ((size_t)256 << 10)
+#else
+#define STACK_SIZE_MIN ((size_t)64 << 10)
+#endif
 #define STACK_SIZE_MAX ((size_t)64 << 20)
 #define STACK_POOL_MAX 16384 /* pages, 64 MiB; nor more than an eighth of memory */
 

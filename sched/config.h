@@ -50,7 +50,7 @@
 #define GOID_BATCH 16
 
 /* Default size of a goroutine's stack slot, and the largest, bytes. A page is used at first. */
-#define STACK_DEFAULT ((size_t)64 << 10)
+#define STACK_DEFAULT STACK_SIZE_MIN
 #define STACK_MAX     ((size_t)64 << 20)
 /* main's, since programs written for a process expect more. */
 #define STACK_MAIN ((size_t)1 << 20)

@@ -39,3 +39,8 @@ SRCS += sched/section.c
 SRCS += sched/sysmon.c
 SRCS += sched/wired.c
 SRCS += sched/schedtrace.c
+
+# newlib's, and our malloc: the host has a C library of its own.
+ifeq ($(ARCH),host)
+SRCS := $(filter-out sched/libc.c sched/cache.c sched/malloc.c sched/heap_check.c sched/memstats.c,$(SRCS))
+endif

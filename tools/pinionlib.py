@@ -1,4 +1,6 @@
-"""Runs an image under QEMU and takes apart what comes over its one serial line.
+"""Runs an image: under QEMU, or as a program of this computer (BOARD=host).
+
+Under QEMU, what comes over its one serial line is taken apart.
 
 The guest, told by the word pinion.host=1 in its boot arguments, frames its output (console.c):
 
@@ -35,7 +37,7 @@ BOOT_MESSAGE = b"pinion: "
 
 # Words that pinion-run itself needs; all others are make's, and make checks what they say.
 RUN_WORDS = {"ARGS", "ICOUNT", "TIMEOUT", "GDB", "QEMU_ARGS"}
-MAKE_WORDS = {"APP", "BOARD", "SMP", "MEM", "MODE", "MACHINE", "KERNEL", "BUILD", "V",
+MAKE_WORDS = {"APP", "BOARD", "SMP", "MEM", "MODE", "MACHINE", "KERNEL", "BUILD", "V", "SANITIZE",
               "CROSS_riscv64", "CROSS_arm64", "QEMU_riscv64", "QEMU_arm64", "NEWLIB_SRC",
               "LIBFDT_SRC", "HOSTCC", "PYTHON"}
 
@@ -96,6 +98,62 @@ def qemu_command(settings, words):
         command += ["-gdb", "tcp::" + ("1234" if gdb == "1" else gdb), "-S"]
     command += shlex.split(words.get("QEMU_ARGS", ""))
     return command + ["-append", " ".join(["pinion.host=1", *words.get("ARGS", "").split()])]
+
+
+class Native:
+    """One run of a program on the host board, with the face of Guest. out and err are called with
+    bytes as they come; None: the program has our own streams."""
+
+    def __init__(self, settings, words, out=None, err=None, timeout=None, folder=None):
+        self.command = shlex.split(settings["host"]) + words.get("ARGS", "").split()
+        self.out, self.err, self.timeout, self.folder = out, err, timeout, folder
+        self.process = None
+
+    def run(self):
+        """Runs to the end; returns (exit value, a sentence or None)."""
+        piped = self.out is not None
+        try:
+            self.process = subprocess.Popen(self.command, cwd=self.folder,
+                                            stdin=subprocess.DEVNULL if piped else None,
+                                            stdout=subprocess.PIPE if piped else None,
+                                            stderr=subprocess.PIPE if piped else None)
+        except OSError as error:
+            return EXIT_NO_RUN, f"cannot start {self.command[0]}: {error.strerror}"
+        ends = None if self.timeout is None else time.monotonic() + self.timeout
+        try:
+            if piped:
+                self.listen(ends)
+            status = self.process.wait(None if ends is None else max(0, ends - time.monotonic()))
+            return (status if status >= 0 else 128 - status), None
+        except subprocess.TimeoutExpired:
+            return EXIT_TIMEOUT, f"no end after {self.timeout:g} seconds (TIMEOUT)"
+        finally:
+            self.stop()
+
+    def listen(self, ends):
+        """Passes on what the program says, until it has closed both streams."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ, self.out)
+            selector.register(self.process.stderr, selectors.EVENT_READ, self.err)
+            while selector.get_map():
+                left = None if ends is None else ends - time.monotonic()
+                if left is not None and left <= 0:
+                    raise subprocess.TimeoutExpired(self.command, self.timeout)
+                for key, _ in selector.select(left):
+                    data = os.read(key.fd, 65536)
+                    if data:
+                        key.data(data)
+                    else:
+                        selector.unregister(key.fileobj)
+
+    def stop(self):
+        process = self.process
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 class Guest:
@@ -270,7 +328,7 @@ def settings(words):
         if line.startswith("@pinion "):
             key, _, value = line[len("@pinion "):].partition("=")
             found[key] = value
-    if "qemu" not in found:
+    if "qemu" not in found and "host" not in found:
         raise RuntimeError(done.stderr.strip())
     return found
 
@@ -289,7 +347,17 @@ def run_here(settings, words):
     signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # reading as a background job fails instead
     signal.signal(signal.SIGINT, signal.default_int_handler)  # even where a shell has it ignored
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    guest = Guest(qemu_command(settings, words), writer(1), writer(2), 0, timeout or None)
+    if "host" in settings:
+        if words.get("ICOUNT", "0") == "1":
+            print("pinion-run: ICOUNT=1: BOARD=host does not count instructions", file=sys.stderr)
+            return 2
+        guest = Native(settings, words, timeout=timeout or None)
+        if words.get("GDB", "") not in ("", "0"):
+            print(f"pinion-run: GDB: BOARD=host needs no connection: gdb --args "
+                  f"{' '.join(guest.command)}", file=sys.stderr)
+            return 2
+    else:
+        guest = Guest(qemu_command(settings, words), writer(1), writer(2), 0, timeout or None)
     if words.get("GDB", "") not in ("", "0"):
         port = "1234" if words["GDB"] == "1" else words["GDB"]
         print(f"pinion-run: waiting for a debugger: gdb-multiarch {settings.get('elf', '')} "
