@@ -193,6 +193,7 @@ int main(int argc, char **argv)
             for (long round = 0; round < n / 20; round++)
                 close_amid(sizes[i], caps[k], &rng);
         }
-    chain(10000);
+    long links = stress_size(argc, argv, 10000);
+    chain(links < 10000 ? links : 10000);
     return 0;
 }

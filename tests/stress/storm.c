@@ -215,6 +215,11 @@ static void run_wave(uint32_t *rng)
     }
 }
 
+LOOKS_ON static int32_t tick_of(uint32_t i)
+{
+    return sched.p[i]->tick;
+}
+
 int main(int argc, char **argv)
 {
     long waves = stress_size(argc, argv, 60);
@@ -242,8 +247,8 @@ int main(int argc, char **argv)
     fprintf(stderr, "free pages %lu, then %lu\n", (unsigned long)before, (unsigned long)after);
     CHECK(sum == locks, "%ld of %ld locks counted", sum, (long)locks);
     for (uint32_t i = 0; i < sched.n_p; i++)
-        CHECK(sched.p[i]->tick >= TICKS(1) && sched.p[i]->tick < TICKS(GLOBAL_TICK + 2),
-              "P%lu: tick is %ld", (unsigned long)i, (long)sched.p[i]->tick);
+        CHECK(tick_of(i) >= TICKS(1) && tick_of(i) < TICKS(GLOBAL_TICK + 2), "P%lu: tick is %ld",
+              (unsigned long)i, (long)tick_of(i));
     CHECK(deferred % 3 == 0, "%ld deferred calls", (long)deferred);
     CHECK(s.ipis_sent >= s.wakeups, "%llu IPIs for %llu wakeups", (unsigned long long)s.ipis_sent,
           (unsigned long long)s.wakeups);

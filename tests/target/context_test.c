@@ -311,6 +311,7 @@ static void a_null_context_is_a_nil_pointer(void)
 }
 
 /* ---- no memory ---- */
+#if !defined(PINION_HOST) /* whose malloc has more than we ask for */
 
 /* Takes blocks of a size until there is none; they are linked. */
 static void **take_all(void **last, size_t size)
@@ -371,6 +372,7 @@ static void without_memory_there_is_enomem_and_nothing_is_lost(void)
         CHECK_EQ(timers_set_at_rest(), before);
     }
 }
+#endif
 
 int main(void)
 {
@@ -388,6 +390,8 @@ int main(void)
     RUN(a_context_with_a_value_is_cancelled_as_any_other);
     RUN(no_parent_and_no_key_panic_in_gos_words);
     RUN(a_null_context_is_a_nil_pointer);
+#if !defined(PINION_HOST)
     RUN(without_memory_there_is_enomem_and_nothing_is_lost);
+#endif
     return 0;
 }

@@ -313,6 +313,9 @@ static void round_down(void)
 {
 #ifdef __riscv
     __asm__ volatile("fsrmi 2");
+#elif defined(__x86_64__)
+    const uint32_t down = 0x3f80; /* with all exceptions masked */
+    __asm__ volatile("ldmxcsr %0" ::"m"(down));
 #else
     __asm__ volatile("msr fpcr, %0" ::"r"(UINT64_C(2) << 22));
 #endif

@@ -136,7 +136,7 @@ CALL_OF_HARTS(fewer_ps_with_many_timers, 1, 2)
 
 /* ---- pools ---- */
 
-static long dropped;
+static _Atomic long dropped;
 
 static void count_drop(void *unused)
 {

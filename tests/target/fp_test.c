@@ -47,6 +47,39 @@ static void set_rounding(uint64_t mode)
 }
 
 enum { NEAREST = 0, DOWN = 2, UP = 3 };
+#elif defined(__x86_64__)
+/* No floating-point register is callee-saved. */
+__asm__(".macro hold name\n"
+        ".globl \\name\n"
+        "\\name:\n"
+        "  pushq %rbp\n  movq %rsp, %rbp\n"
+        "  .irp r, rbx, r12, r13, r14, r15\n  pushq %\\r\n  .endr\n"
+        "  pushq %rdi\n"
+        "  leaq 11(%rdi), %rbx\n"
+        "  .irp n, 12, 13, 14, 15\n  leaq \\n(%rdi), %r\\n\n  .endr\n"
+        "  movq %rdx, %rdi\n  call *%rsi\n  popq %rcx\n"
+        "  leaq -11(%rbx), %rax\n  xorq %rcx, %rax\n"
+        "  .irp n, 12, 13, 14, 15\n"
+        "  leaq -\\n(%r\\n), %rdx\n  xorq %rcx, %rdx\n  orq %rdx, %rax\n  .endr\n"
+        "  .irp r, r15, r14, r13, r12, rbx, rbp\n  popq %\\r\n  .endr\n"
+        "  ret\n"
+        ".endm\n"
+        "  hold hold_all\n  hold hold_integers\n");
+
+static uint64_t rounding(void)
+{
+    uint32_t mxcsr;
+    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+    return mxcsr >> 13 & 3;
+}
+
+static void set_rounding(uint64_t mode)
+{
+    uint32_t mxcsr = 0x1f80 | (uint32_t)mode << 13;
+    __asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
+}
+
+enum { NEAREST = 0, DOWN = 1, UP = 2 };
 #else
 __asm__(
     ".macro hold name, fp\n"

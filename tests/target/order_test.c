@@ -137,8 +137,9 @@ static volatile long throws, turns;
 static void throw_and_catch(void *which)
 {
     int me = (int)(intptr_t)which;
-    while (!stop) {
+    for (bool last = false; !last;) {
         mutex_lock(&ball[me]);
+        last = stop; /* now that the ball is here: the other gets it once more */
         throws++;
         mutex_unlock(&ball[1 - me]);
     }

@@ -72,6 +72,45 @@ __asm__(
     "exclusive_pair_across:\n  lr.w t1, (a0)\n  lhu a2, 0(a1)\n1:  lhu t0, 0(a1)\n  beq t0, a2, "
     "1b\n"
     "  sc.w t0, t1, (a0)\n  seqz a0, t0\n  ret\n");
+#elif defined(__x86_64__)
+/* rcx counts, (rsp) is pattern; the loop leaves the flags alone: they are bits of the pattern, as are
+ * rounding mode and flags of mxcsr. No exclusives here. */
+__asm__(
+    ".macro hold_regs name, fp\n"
+    "  .globl \\name\n"
+    "\\name:\n"
+    "  .irp r, rbp, rbx, r12, r13, r14, r15\n  pushq %\\r\n  .endr\n"
+    "  subq $24, %rsp\n  movq %rdi, (%rsp)\n  movq %rsi, %rcx\n"
+    "  .if \\fp\n"
+    "  stmxcsr 8(%rsp)\n  movl %edi, %eax\n  andl $0x603f, %eax\n  orl $0x1f80, %eax\n"
+    "  movl %eax, 12(%rsp)\n  ldmxcsr 12(%rsp)\n"
+    "  .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
+    "  leaq 100+\\n(%rdi), %rax\n  movq %rax, %xmm\\n\n  punpcklqdq %xmm\\n, %xmm\\n\n"
+    "  .endr\n  .endif\n"
+    "  movl %edi, %eax\n  andl $0x8d5, %eax\n  orl $0x202, %eax\n  pushq %rax\n  popfq\n"
+    "  leaq 1(%rdi), %rax\n  leaq 2(%rdi), %rdx\n  leaq 3(%rdi), %rbx\n  leaq 4(%rdi), %rbp\n"
+    "  leaq 5(%rdi), %rsi\n"
+    "  .irp n, 8, 9, 10, 11, 12, 13, 14, 15\n  leaq \\n(%rdi), %r\\n\n  .endr\n"
+    "1:  leaq -1(%rcx), %rcx\n  jrcxz 2f\n  jmp 1b\n"
+    "2:  pushfq\n  popq %rcx\n  xorl (%rsp), %ecx\n  andl $0x8d5, %ecx\n"
+    "  subq $1, %rax\n  subq $2, %rdx\n  subq $3, %rbx\n  subq $4, %rbp\n  subq $5, %rsi\n"
+    "  .irp n, 8, 9, 10, 11, 12, 13, 14, 15\n  subq $\\n, %r\\n\n  .endr\n"
+    "  .irp r, rax, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15\n"
+    "  xorq (%rsp), %\\r\n  orq %\\r, %rcx\n  .endr\n"
+    "  .if \\fp\n"
+    "  .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
+    "  movq %xmm\\n, %rax\n  subq $100+\\n, %rax\n  xorq (%rsp), %rax\n  orq %rax, %rcx\n"
+    "  punpckhqdq %xmm\\n, %xmm\\n\n"
+    "  movq %xmm\\n, %rax\n  subq $100+\\n, %rax\n  xorq (%rsp), %rax\n  orq %rax, %rcx\n  .endr\n"
+    "  stmxcsr 12(%rsp)\n  movl 12(%rsp), %eax\n  xorl (%rsp), %eax\n  andl $0x603f, %eax\n"
+    "  orq %rax, %rcx\n  ldmxcsr 8(%rsp)\n  .endif\n"
+    "  movq %rcx, %rax\n  addq $24, %rsp\n"
+    "  .irp r, r15, r14, r13, r12, rbx, rbp\n  popq %\\r\n  .endr\n"
+    "  ret\n"
+    ".endm\n"
+    "  hold_regs hold_everything, 1\n  hold_regs hold_integers_only, 0\n"
+    "  .globl wait_below\n"
+    "wait_below:\n  subq %rdi, %rsp\n1:  cmpw %dx, (%rsi)\n  je 1b\n  addq %rdi, %rsp\n  ret\n");
 #else
 /* x1 counts, x0 is pattern; the loop leaves the flags alone: NZCV is the pattern's upper nibble. */
 __asm__(

@@ -47,6 +47,7 @@ static void trap_16_floating_point_begins_and_moves_amid_preemptions(void)
 }
 
 /* ---- exclusives ---- */
+#if !defined(__x86_64__)
 
 static _Atomic uint32_t hits;
 static uint32_t word_of[64];
@@ -71,6 +72,7 @@ static void trap_18_no_reservation_outlives_a_preemption(void)
     amid_spinners(crowd, 40, add_and_pair);
     CHECK_EQ(atomic_load(&hits), 0);
 }
+#endif
 
 /* ---- stacks ---- */
 
@@ -184,10 +186,12 @@ static void use_the_library(void *which)
         sort_some(seed);
         CHECK_EQ(mine, seed);
         CHECK_EQ(errno, (int)(seed >> 8));
+#if !defined(PINION_HOST) /* whose strtok has one place for all */
         char *words = strdup("one two three");
         CHECK(words != NULL && strcmp(strtok(words, " "), "one") == 0);
         CHECK(strcmp(strtok(NULL, " "), "two") == 0 && strcmp(strtok(NULL, " "), "three") == 0);
         free(words);
+#endif
         seed = seed * 1664525 + 1013904223;
     } while (another_turn(began, 2));
 }
@@ -273,7 +277,9 @@ int main(int argc, char **argv)
     }
     RUN(hundreds_keep_all_their_registers);
     RUN(trap_16_floating_point_begins_and_moves_amid_preemptions);
+#if !defined(__x86_64__)
     RUN(trap_18_no_reservation_outlives_a_preemption);
+#endif
     RUN(stacks_grow_amid_preemptions);
     RUN(registers_find_room_on_pages_that_are_not_there_yet);
     RUN(one_with_no_room_left_is_preempted_too);

@@ -257,7 +257,7 @@ static void trap_29_time_goes_on_over_preemptions_and_moves(void)
 }
 
 /* Interrupts of all harts so far. */
-static uint64_t interrupts(void)
+LOOKS_ON static uint64_t interrupts(void)
 {
     uint64_t n = 0;
     for (uint32_t i = 0; i < sched.n_m; i++)

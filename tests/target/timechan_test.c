@@ -1,17 +1,19 @@
+// link: -Wl,--wrap=calloc
 /*
  * timechan_test: the channels of timers and tickers, one corner of their semantics after the other.
  * Those who wait for them are in timechan_wait_test.c.
  * With an argument: runs that end in a deadlock, which tests/list judges by what they say.
  */
-#include <reent.h>
 #include "timechan.h"
 
-/* The C library's, for all that is linked here: there may be no memory for a while. */
+/* In front of the C library's, for all that is linked here: there may be no memory for a while. */
 static bool no_memory;
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
 
-void *calloc(size_t n, size_t size)
+void *__wrap_calloc(size_t n, size_t size)
 {
-    return no_memory ? NULL : _calloc_r(_REENT, n, size);
+    return no_memory ? NULL : __real_calloc(n, size);
 }
 
 /* ---- one value, and which ---- */

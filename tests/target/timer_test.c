@@ -144,7 +144,7 @@ static void stopping_some_leaves_the_others(void)
     for (int i = 0; i < 50; i += 2)
         timer_stop(t[i]); /* some may have fired */
     time_sleep(20 * MILLISECOND);
-    CHECK(calls >= 25);
+    CHECK_SOON(calls >= 25);
     for (int i = 0; i < 50; i++)
         timer_free(t[i]);
 }
