@@ -59,7 +59,8 @@ DEBUG   = $(if $(filter debug,$(MODE)),-debug)
 VARIANT = $(DEBUG)$(addprefix -,$(SANITIZE))
 OBJ     = $(BUILD)/$(ISA)$(VARIANT)
 IMAGES  = $(BUILD)/$(BOARD)$(VARIANT)
-HOSTOBJ = $(BUILD)/host
+# Unit tests; counted ones (SANITIZE=coverage) without sanitizers, whose own branches would count.
+HOSTOBJ = $(BUILD)/host$(if $(filter coverage,$(SANITIZE)),-coverage)
 # Asked once, and only when something is compiled.
 CC_INCLUDE = $(eval CC_INCLUDE := $$(shell $(CC) -print-file-name=include))$(CC_INCLUDE)
 
@@ -75,7 +76,8 @@ FLAGS_test  = $(FLAGS_app) -I. $(WARNINGS)
 FLAGS_room  = $(CPPFLAGS) $(CFLAGS) -I. -Iarch/$(ARCH) -isystem $(LIBFDT) $(WARNINGS) $(ISA_ROOM_$(ISA)) $(SANITIZE_room_$(SANITIZE))
 FLAGS_early = $(FLAGS_room) $(ISA_EARLY_$(ISA))
 FLAGS_fdt   = $(CPPFLAGS) $(CFLAGS) -I$(LIBFDT) -w $(ISA_EARLY_$(ISA))
-FLAGS_host  = -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+FLAGS_host  = -std=gnu11 -g -O1 $(if $(filter coverage,$(SANITIZE)),--coverage -fprofile-update=atomic, \
+              -fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined) \
               -fno-omit-frame-pointer -I. -Iinclude -isystem $(LIBFDT) -Wno-format-overflow
 LDFLAGS     = $(ISA_CFLAGS_$(ISA)) $(or $(ISA_LINK_$(ISA)),$(ISA_LDFLAGS_$(ISA)) -nostdlib -static) $(SANITIZE_$(SANITIZE)) \
               -Wl,--gc-sections -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack
@@ -186,10 +188,10 @@ NEEDS_HOST  = $(HOSTCC):gcc:HOSTCC /usr/include/stdio.h:libc6-dev:-
 NEEDS_MODEL = $(NEEDS_HOST) spin:spin:SPIN
 NEEDS_CHECK = clang-format:clang-format:CLANG_FORMAT
 ALL_ISAS    = $(sort $(foreach a,$(wildcard arch/*/isa.mk),$(ISA_$(a:arch/%/isa.mk=%))))
-GOALS_OF_ALL = deps test test-long bench check
+GOALS_OF_ALL = deps test trust test-long bench check
 NEEDS_NOW = $(NEEDS) $(if $(filter $(GOALS_OF_ALL),$(MAKECMDGOALS)), \
     $(foreach i,$(ALL_ISAS),$(NEEDS_$i)) $(NEEDS_BUILD) $(NEEDS_HOST),$(NEEDS_$(ISA))) \
-    $(if $(filter models test test-long deps,$(MAKECMDGOALS)),$(NEEDS_MODEL)) \
+    $(if $(filter models trust deps,$(MAKECMDGOALS)),$(NEEDS_MODEL)) \
     $(if $(filter check format deps,$(MAKECMDGOALS)),$(NEEDS_CHECK))
 setup: FORCE
 	@tools/setup $(NEEDS_NOW)
@@ -219,7 +221,7 @@ endef
 
 # Unit tests run on the host, with the address and undefined-behaviour sanitizers. The first comment
 # of one may name sources it needs and flags they all take: `// with: kernel/page.c libfdt -DX=1`.
-UNIT_SRCS := $(if $(filter unit-programs,$(MAKECMDGOALS)),$(wildcard tests/unit/*.c))
+UNIT_SRCS := $(if $(filter unit-programs,$(MAKECMDGOALS)),$(or $(UNITS),$(wildcard tests/unit/*.c)))
 UNIT_TESTS = $(UNIT_SRCS:%.c=$(HOSTOBJ)/%)
 
 # Objects of a test are its own, since its flags are: the same source may be in several.
@@ -245,7 +247,7 @@ $(HOSTOBJ)/libfdt.a: $(HOSTOBJ)/flags $(LIBFDT)/libfdt.h | setup
 	$(Q)mkdir -p $(@D) && tools/build-libfdt $@ $(LIBFDT) $(HOSTCC) $(FLAGS_host) -w
 
 $(UNIT_TESTS):
-	$(Q)$(HOSTCC) $(FLAGS_host) $(FLAGS) -o $@ $^ -lpthread -lm
+	$(Q)$(HOSTCC) $(FLAGS_host) $(FLAGS) -o $@ $^ -lpthread -lm $(if $(filter coverage,$(SANITIZE)),$(SANITIZE_libs_coverage))
 
 -include $(wildcard $(patsubst %.o,%.d,$(UNIT_OBJS)))
 
@@ -254,12 +256,16 @@ unit-programs: $(UNIT_TESTS)
 test: setup ## run the tests, on the host and on every board (--only etc.: see tests/run)
 	@tests/run
 
+trust: setup ## verify the models, and run the boards' tests here without and with each sanitizer
+	@tests/run --trust
+
 test-host: setup ## run the boards' tests as programs of this computer; with SANITIZE=… watched
 	@tests/run --native $(call quote,$(SANITIZE)) --jobs 1
 
-coverage: setup ## how much of sched/ the host's runs of the tests go through
-	@rm -rf $(wildcard $(BUILD)/*-coverage/sched/*.gcda)
-	@tests/run --native coverage --jobs 1 && tools/coverage $(BUILD)/*-coverage/sched
+coverage: setup ## how much of sched/ the tests that run on this computer go through
+	@find $(BUILD)/*-coverage -name '*.gcda' -delete 2>/dev/null; \
+	tests/run --native coverage --jobs 1 && \
+	tools/coverage --lines 95 --branches 85 sched $(BUILD)/x86_64-coverage $(BUILD)/host-coverage
 
 test-long: setup ## the same and the tests that take long
 	@tests/run --long
@@ -298,5 +304,5 @@ help: ## this text
 	@tools/help Makefile board/*/board.mk
 
 FORCE:
-.PHONY: FORCE setup run image images print-run print-qemu unit-programs test test-host coverage test-long unit \
+.PHONY: FORCE setup run image images print-run print-qemu unit-programs test trust test-host coverage test-long unit \
     models bench check format deps clean distclean help

@@ -149,6 +149,39 @@ static void meet(void *unused)
     }
 }
 
+/*
+ * Signals by many at once against waits, without the mutex: the list of those that wait is all they
+ * meet in. Each waiter waits so often, and each round ends one wait by one signal; a waiter that is
+ * dropped from the list is missed at the end.
+ */
+static _Atomic int waiting; /* goroutines with waits to come */
+
+static void wait_often(long waits)
+{
+    for (long i = 0; i < waits; i++) {
+        mutex_lock(&mu);
+        cond_wait(&not_full);
+        mutex_unlock(&mu);
+    }
+    waiting--;
+}
+
+static void wait_or_signal(void *which)
+{
+    uint32_t rng = seed_of(which);
+    if ((intptr_t)which % 2 == 0) {
+        wait_often(rounds);
+        return;
+    }
+    while (waiting > 0) {
+        if (random_below(&rng, 16) == 0)
+            cond_broadcast(&not_full);
+        else
+            cond_signal(&not_full);
+        maybe_yield(&rng, 16);
+    }
+}
+
 /* ---- semaphore: never more out than there is; all comes back ---- */
 
 #define WEIGHT 10
@@ -384,6 +417,8 @@ int main(int argc, char **argv)
     all(produce_or_consume);
     CHECK(sum == WORKERS / 2 * rounds * (rounds + 1) / 2, "the sum is %ld", sum);
     all(meet);
+    waiting = WORKERS / 2;
+    all(wait_or_signal);
 
     semaphore_init(&sem, WEIGHT);
     all(take_some);

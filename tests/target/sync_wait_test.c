@@ -205,6 +205,25 @@ static void nothing_but_a_signal_wakes_and_none_is_kept(void)
     waitgroup_wait(&wg);
 }
 
+static void signal_under_the_mutex(void *unused)
+{
+    (void)unused;
+    mutex_lock(&mu);
+    cond_signal(&changed);
+    mutex_unlock(&mu);
+}
+
+static void waiting_lets_in_who_waits_for_the_mutex(void)
+{
+    waitgroup wg = {0};
+    mutex_lock(&mu);
+    start(&wg, signal_under_the_mutex, 0); /* waits for mu */
+    cond_wait(&changed);
+    CHECK(!mutex_try_lock(&mu));
+    mutex_unlock(&mu);
+    waitgroup_wait(&wg);
+}
+
 static void use_a_copy(void)
 {
     cond copy = changed;
@@ -368,6 +387,7 @@ int main(void)
     RUN(signal_wakes_the_one_that_waits_longest);
     RUN(broadcast_wakes_all_that_wait);
     RUN(nothing_but_a_signal_wakes_and_none_is_kept);
+    RUN(waiting_lets_in_who_waits_for_the_mutex);
     RUN(a_copied_cond_panics);
     RUN(a_cond_without_l_is_a_nil_pointer);
     RUN(weights_are_served_in_order_and_large_ones_are_not_passed);

@@ -6,6 +6,8 @@
 #include <malloc.h>
 #include "tests/unit/unit.h"
 #include "tests/unit/heap_world.h"
+#include "sched/memstats.h"
+#include "sched/sched.h"
 
 #ifndef OPS
 #define OPS 20000 /* of each thread; the random programs' are as many */
@@ -446,6 +448,31 @@ TEST(four_ps_free_what_others_made)
         heap_free(atomic_exchange(&box[i], NULL));
     heap_trim();
     CHECK_EQ(page_count_free(), pages_at_first);
+}
+
+/* ---- the table at the end */
+
+TEST(memstats_are_printed_once_and_say_what_a_program_would_read)
+{
+    struct runtime_mem_stats s;
+    unsigned long all, heap, stacks, kept, free;
+    heap_init(RAM_SIZE);
+    void *small = heap_malloc(100), *large = heap_malloc(100000);
+    memstats_at_exit();
+    CHECK_STR(unit_said, "");
+    sched_memstats_at_exit();
+    memstats_at_exit();
+    runtime_read_mem_stats(&s);
+    CHECK_EQ(sscanf(unit_said, "memory: %lu KiB; heap %lu, stacks %lu and %lu kept, free %lu,",
+                    &all, &heap, &stacks, &kept, &free),
+             5);
+    CHECK(all == s.sys / KIB && heap == s.heap_inuse / KIB && free == s.heap_idle / KIB);
+    CHECK(stacks == 16 && kept == 12);
+    unit_said[0] = '\0';
+    memstats_at_exit();
+    CHECK_STR(unit_said, "");
+    heap_free(small);
+    heap_free(large);
 }
 
 UNIT_MAIN

@@ -59,9 +59,13 @@ void fatal_begin(void)
 {
 }
 
+void __gcov_dump(void) __attribute__((weak)); /* there when what runs is counted */
+
 void fatal_end(void *frame, bool fault)
 {
     (void)frame, (void)fault;
+    if (__gcov_dump != NULL)
+        __gcov_dump();
     abort();
 }
 
