@@ -244,7 +244,7 @@ void vm_init(const struct machine *m)
     for (unsigned i = 0; ok && i < m->n_banks; i++) {
         struct range bank = vm_bank(&m->bank[i]);
         if (bank.size != m->bank[i].size)
-            kprintf("vm: memory from %lx on is out of reach\n", bank.base + bank.size);
+            kprintf("vm: memory from %lx on is out of reach\n", m->bank[i].base + bank.size);
         ok = bank_map(m, &bank);
     }
     if (!ok || !tree_map(m)) {

@@ -63,9 +63,11 @@ static inline uint64_t range_end(const struct range *r)
     return r->base + r->size < r->base ? UINT64_MAX : r->base + r->size;
 }
 
-/* The part of a bank that the identity map reaches. */
+/* The part of a bank that the identity map reaches: its base is there too, so that who rounds it up
+ * to a page does not pass the end of all addresses. */
 static inline struct range vm_bank(const struct range *bank)
 {
     uint64_t end = range_end(bank) < VM_IDENTITY_END ? range_end(bank) : VM_IDENTITY_END;
-    return (struct range){bank->base, bank->base < end ? end - bank->base : 0};
+    uint64_t base = bank->base < end ? bank->base : end;
+    return (struct range){base, end - base};
 }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include "tests/unit/unit.h"
 #include "tests/unit/ram.h"
+#include "kernel/vm.h"
 
 #define RAM_SIZE  (48 * MIB)
 #define PAGES_MAX (RAM_SIZE / PAGE_SIZE)
@@ -36,6 +37,22 @@ static void init_small(void)
 static bool overlaps(uintptr_t p, uint64_t base, uint64_t size)
 {
     return size && p < base + size && p + PAGE_SIZE > base;
+}
+
+TEST(a_bank_beyond_reach_adds_no_page)
+{
+    static const uint64_t base[] = {VM_IDENTITY_END, 1ull << 63, ~0ull - 4094, ~0ull - 1};
+    struct machine m = {0};
+    ram_map(RAM_SIZE, RAM_SIZE);
+    bank_add(&m, RAM_BASE, MIB);
+    page_init(&m, IMAGE, IMAGE_END);
+    size_t total = page_count_total();
+    for (unsigned i = 0; i < sizeof base / sizeof *base; i++) {
+        m.n_banks = 1;
+        bank_add(&m, base[i], ~base[i]);
+        page_init(&m, IMAGE, IMAGE_END);
+        CHECK_EQ(page_count_total(), total);
+    }
 }
 
 /* Is the page at p memory that may be handed out? */

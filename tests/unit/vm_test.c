@@ -69,6 +69,7 @@ static void init(void)
     bank_add(m, 0, 64 * KIB);                           /* with page zero */
     bank_add(m, 4 * GIB, 3 * GIB + 6 * MIB + 12 * KIB); /* large leaves */
     bank_add(m, 255 * GIB, 4 * GIB);                    /* one of them in reach */
+    bank_add(m, ~(uint64_t)0 - 4094, 4094);             /* rounded up, it would begin at 0 */
     bank_add(m, 300 * GIB, GIB);
     reserved_add(m, 7 * GIB + 4 * MIB, 2 * MIB);
     vm_init(m);
