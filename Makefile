@@ -19,6 +19,7 @@ BOARDS := $(patsubst board/%/board.mk,%,$(wildcard board/*/board.mk))
 
 # Tools may come from the environment too.
 HOSTCC     ?= cc
+CLANG      ?= clang
 PYTHON     ?= python3
 NEWLIB_SRC ?=
 LIBFDT_SRC ?=
@@ -186,12 +187,14 @@ NEEDS_BUILD = cc:gcc:- /usr/include/stdio.h:libc6-dev:- tar:tar:- xz:xz-utils:- 
     $(if $(NEWLIB_SRC),,/usr/src/newlib:newlib-source:NEWLIB_SRC)
 NEEDS_HOST  = $(HOSTCC):gcc:HOSTCC /usr/include/stdio.h:libc6-dev:-
 NEEDS_MODEL = $(NEEDS_HOST) spin:spin:SPIN
+NEEDS_FUZZ  = $(NEEDS_HOST) $(CLANG):clang:CLANG /usr/share/doc/libclang-rt-dev:libclang-rt-dev:-
 NEEDS_CHECK = clang-format:clang-format:CLANG_FORMAT
 ALL_ISAS    = $(sort $(foreach a,$(wildcard arch/*/isa.mk),$(ISA_$(a:arch/%/isa.mk=%))))
 GOALS_OF_ALL = deps test trust test-long bench check
 NEEDS_NOW = $(NEEDS) $(if $(filter $(GOALS_OF_ALL),$(MAKECMDGOALS)), \
     $(foreach i,$(ALL_ISAS),$(NEEDS_$i)) $(NEEDS_BUILD) $(NEEDS_HOST),$(NEEDS_$(ISA))) \
     $(if $(filter models trust deps,$(MAKECMDGOALS)),$(NEEDS_MODEL)) \
+    $(if $(filter fuzz trust deps,$(MAKECMDGOALS)),$(NEEDS_FUZZ)) \
     $(if $(filter check format deps,$(MAKECMDGOALS)),$(NEEDS_CHECK))
 setup: FORCE
 	@tools/setup $(NEEDS_NOW)
@@ -222,6 +225,14 @@ endef
 # Unit tests run on the host, with the address and undefined-behaviour sanitizers. The first comment
 # of one may name sources it needs and flags they all take: `// with: kernel/page.c libfdt -DX=1`.
 UNIT_SRCS := $(if $(filter unit-programs,$(MAKECMDGOALS)),$(or $(UNITS),$(wildcard tests/unit/*.c)))
+
+# Fuzzers are made the same way, in a folder of their own, by clang, which has libFuzzer.
+ifneq ($(filter fuzz-programs,$(MAKECMDGOALS)),)
+UNIT_SRCS := $(wildcard tests/fuzz/*.c)
+HOSTOBJ    = $(BUILD)/fuzz
+HOSTCC     = $(CLANG)
+FLAGS_host += -O2 -fsanitize=fuzzer -Wno-unknown-warning-option -Wno-unused-command-line-argument
+endif
 UNIT_TESTS = $(UNIT_SRCS:%.c=$(HOSTOBJ)/%)
 
 # Objects of a test are its own, since its flags are: the same source may be in several.
@@ -251,7 +262,7 @@ $(UNIT_TESTS):
 
 -include $(wildcard $(patsubst %.o,%.d,$(UNIT_OBJS)))
 
-unit-programs: $(UNIT_TESTS)
+unit-programs fuzz-programs: $(UNIT_TESTS)
 
 test: setup ## run the tests, on the host and on every board (--only etc.: see tests/run)
 	@tests/run
@@ -275,6 +286,10 @@ unit: setup ## run the host's unit tests only
 
 models: setup ## verify the models of the protocols, and that their mutants fail
 	@tests/models/run
+
+# Each fuzzer for SECONDS; without, as `make trust` runs them: a number of inputs, always the same.
+fuzz: setup ## feed what reads outside data with inputs of libFuzzer's making, each for SECONDS
+	@tests/fuzz/run $(if $(SECONDS),--seconds $(call quote,$(SECONDS)))
 
 bench: setup ## measure instructions an operation
 	@tests/bench/run
@@ -304,5 +319,5 @@ help: ## this text
 	@tools/help Makefile board/*/board.mk
 
 FORCE:
-.PHONY: FORCE setup run image images print-run print-qemu unit-programs test trust test-host coverage test-long unit \
-    models bench check format deps clean distclean help
+.PHONY: FORCE setup run image images print-run print-qemu unit-programs fuzz-programs test trust test-host \
+    coverage test-long unit models fuzz bench check format deps clean distclean help

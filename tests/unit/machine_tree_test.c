@@ -3,6 +3,7 @@
  * machine_tree_test: odds and ends of a tree; and what is a broken tree, or none at all.
  */
 #include "tests/unit/device_tree.h"
+#include "tests/unit/machine_sound.h"
 
 TEST(model_bootargs_and_exit_device)
 {
@@ -89,31 +90,9 @@ TEST(shortened_tree_is_refused_at_every_length)
     }
 }
 
-static bool sorted_and_apart(const struct range *r, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++)
-        if (r[i].size == 0 || r[i].size > UINT64_MAX - r[i].base ||
-            (i > 0 && r[i - 1].base + r[i - 1].size >= r[i].base))
-            return false;
-    return true;
-}
-
-static bool inside_tree(const char *text)
-{
-    return *text == '\0' || (text > (char *)tree && text + strlen(text) < (char *)tree + tree_size);
-}
-
-/* What holds of every machine that was not refused, however strange its tree. */
 static bool sound(void)
 {
-    for (unsigned i = 1; i < m.n_harts; i++)
-        if (m.hart[i - 1].id >= m.hart[i].id)
-            return false;
-    return m.n_harts >= 1 && m.n_harts <= MACHINE_MAX_HARTS && m.n_banks >= 1 &&
-           m.n_banks <= MACHINE_MAX_BANKS && sorted_and_apart(m.bank, m.n_banks) &&
-           m.n_reserved <= MACHINE_MAX_RESERVED && sorted_and_apart(m.reserved, m.n_reserved) &&
-           m.irqchip.n_redist <= MACHINE_MAX_REDISTS && inside_tree(m.model) &&
-           inside_tree(m.bootargs);
+    return machine_sound(&m, tree, tree_size);
 }
 
 static void survive(enum machine_arch arch, size_t at)

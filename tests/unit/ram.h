@@ -51,7 +51,7 @@ void kprintf(const char *fmt, ...)
 static int ram_rubbish = 0xa5; /* what memory holds when the machine starts */
 
 /* [RAM_BASE, RAM_BASE + size) is memory, full of rubbish up to `dirty`. */
-static void ram_map(size_t size, size_t dirty)
+static inline void ram_map(size_t size, size_t dirty)
 {
     void *p = mmap((void *)RAM_BASE, size, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
@@ -62,7 +62,7 @@ static void ram_map(size_t size, size_t dirty)
     memset(p, ram_rubbish, dirty);
 }
 
-static void bank_add(struct machine *m, uint64_t base, uint64_t size)
+static inline void bank_add(struct machine *m, uint64_t base, uint64_t size)
 {
     m->bank[m->n_banks++] = (struct range){base, size};
 }
