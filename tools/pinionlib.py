@@ -60,7 +60,7 @@ class Decoder:
         data = self.rest + data
         self.rest = b""
         at = 0
-        for mark in re.finditer(rb"[\x0e\x0f]|\x10(?:[NOP]|E(-?[0-9]+)\n|.)?", data, re.S):
+        for mark in re.finditer(rb"[\x0e\x0f]|\x10(?:[NOP]|E(-?[0-9]{1,9})\n|.)?", data, re.S):
             if mark.start() < at:
                 continue
             text = mark.group()
@@ -82,6 +82,24 @@ class Decoder:
         if at < len(data):
             pieces.append((self.stream, data[at:]))
         return pieces
+
+
+def wrong_word(words):
+    """A sentence about the first of the run's own words that makes no sense; None: all do."""
+    timeout, gdb = words.get("TIMEOUT") or "0", words.get("GDB") or "0"
+    if words.get("ICOUNT", "0") not in ("0", "1"):
+        return f"ICOUNT='{words['ICOUNT']}': give 0 or 1"
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", timeout, re.A):
+        return f"TIMEOUT='{timeout}': give seconds"
+    if not re.fullmatch(r"[0-9]{1,5}", gdb, re.A) or int(gdb) > 65535:
+        return f"GDB='{gdb}': give 1, or a port"
+    if not re.fullmatch(r"[\w./+@,~-]+", words.get("BUILD", "build"), re.A):
+        return f"BUILD='{words['BUILD']}': that is no name for a folder here"
+    try:
+        shlex.split(words.get("QEMU_ARGS", ""))
+    except ValueError as error:
+        return f"QEMU_ARGS='{words['QEMU_ARGS']}': {str(error).lower()}"
+    return None
 
 
 def qemu_command(settings, words):
@@ -334,14 +352,10 @@ def settings(words):
 
 
 def run_here(settings, words):
-    """A run whose program talks through this process's own standard streams. Its exit value."""
-    timeout = words.get("TIMEOUT", "")
-    if timeout:
-        try:
-            timeout = float(timeout)
-        except ValueError:
-            print(f"pinion-run: TIMEOUT='{timeout}': give seconds", file=sys.stderr)
-            return 2
+    """A run whose program talks through this process's own standard streams. Its exit value.
+
+    wrong_word has seen the words."""
+    timeout = float(words.get("TIMEOUT") or "0")
     if sys.stdin is None:  # closed
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # reading as a background job fails instead
