@@ -24,7 +24,7 @@
 #define HARTS    4
 #define CELLS    256
 #define ROUNDS   (100 * CELLS)
-#define LOOKS    2000   /* for the others, before one goes on alone */
+#define LOOKS    5000   /* for the others, before one goes on alone */
 #define TOGETHER CELLS  /* cells at least to which two harts came together */
 #define AHEAD_NS 100000 /* from the meeting to the beginning: longer than a sleep in arch_relax */
 #define OUTCOMES 40
@@ -47,9 +47,10 @@ struct shape {
     const char *name;
     unsigned harts;
     bool shows;
+    bool strict; /* its harts wait for each other within a cell, as long as it takes */
     void (*run[HARTS])(struct cell *);
     bool (*forbidden)(const struct cell *);
-    void (*before)(unsigned hart), (*after)(unsigned hart); /* all cells; NULL: nothing */
+    void (*before)(unsigned hart), (*after)(unsigned hart); /* all its cells; NULL: nothing */
 };
 
 static struct {
@@ -139,8 +140,9 @@ static void litmus_tally(void)
     for (unsigned i = 0; i < CELLS; i++)
         litmus_count(&lit.cell[i]);
     bool seen = lit.shape->shows ? lit.forbidden > 0 : lit.n > 1;
-    bool tried = lit.shape->harts > 2 || lit.together >= TOGETHER;
-    lit.over = (lit.forbidden > 0 && !lit.shape->shows) || (lit.rounds >= ROUNDS && seen && tried);
+    bool tried = lit.shape->harts > 2 || lit.shape->strict || lit.together >= TOGETHER;
+    unsigned rounds = lit.shape->strict ? ROUNDS / 5 : ROUNDS;
+    lit.over = (lit.forbidden > 0 && !lit.shape->shows) || (lit.rounds >= rounds && seen && tried);
 }
 
 static void litmus_cells(unsigned self, uint32_t *meeting, uint32_t *seed)

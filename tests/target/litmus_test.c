@@ -303,31 +303,38 @@ static bool lost_count(const struct cell *c)
     return GET(x) != 3;
 }
 
+/* Two harts, three, four. */
+#define TWO(name, one, two, forbidden)                           \
+    {                                                            \
+        name, 2, false, false, {one, two}, forbidden, NULL, NULL \
+    }
+#define THREE(name, one, two, three, forbidden)                         \
+    {                                                                   \
+        name, 3, false, false, {one, two, three}, forbidden, NULL, NULL \
+    }
+#define FOUR(name, one, two, three, four, forbidden)                          \
+    {                                                                         \
+        name, 4, false, false, {one, two, three, four}, forbidden, NULL, NULL \
+    }
 static const struct shape shapes[] = {
-    {"MP", 2, false, {mp_send, mp_receive}, flag_without_data, NULL, NULL},
-    {"MP+fences", 2, false, {mp_fence_send, mp_fence_receive}, flag_without_data, NULL, NULL},
-    {"MP+push", 2, false, {mp_push, mp_take}, flag_without_data, NULL, NULL},
-    {"MP+next", 2, false, {mp_put_next, mp_steal_next}, flag_without_data, NULL, NULL},
-    {"MP+entry", 2, false, {mp_entry_fill, mp_receive}, flag_without_data, NULL, NULL},
-    {"SB", 2, false, {sb_left, sb_right}, both_miss, NULL, NULL},
-    {"SB+c11", 2, false, {sb_left_c11, sb_right}, both_miss, NULL, NULL},
-    {"SB+count", 2, false, {sb_count, sb_right}, both_miss, NULL, NULL},
-    {"LB", 2, false, {lb_left, lb_right}, both_from_the_future, NULL, NULL},
-    {"LB+swap", 2, false, {lb_read_slot, lb_reuse_slot}, read_what_came_later, NULL, NULL},
-    {"ISA2", 3, false, {mp_send, hand_on, hand_on_receive}, handed_on_without_data, NULL, NULL},
-    {"WRC", 3, false, {write_x, see_and_tell, be_told}, handed_on_without_data, NULL, NULL},
-    {"IRIW",
-     4,
-     false,
-     {write_x, read_x_then_z, read_z_then_x, write_z},
-     readers_disagree,
-     NULL,
-     NULL},
-    {"chain", 3, false, {chain_first, chain_second, chain_owner}, chain_without_data, NULL, NULL},
-    {"count down", 2, false, {drop_first, drop_second}, last_without_the_others, NULL, NULL},
-    {"CoRR", 2, false, {write_x, read_twice}, going_back, NULL, NULL},
-    {"S", 2, false, {s_first, s_second}, overtaken, NULL, NULL},
-    {"lock", 3, false, {lock_first, lock_second, lock_third}, lost_count, NULL, NULL},
+    TWO("MP", mp_send, mp_receive, flag_without_data),
+    TWO("MP+fences", mp_fence_send, mp_fence_receive, flag_without_data),
+    TWO("MP+push", mp_push, mp_take, flag_without_data),
+    TWO("MP+next", mp_put_next, mp_steal_next, flag_without_data),
+    TWO("MP+entry", mp_entry_fill, mp_receive, flag_without_data),
+    TWO("SB", sb_left, sb_right, both_miss),
+    TWO("SB+c11", sb_left_c11, sb_right, both_miss),
+    TWO("SB+count", sb_count, sb_right, both_miss),
+    TWO("LB", lb_left, lb_right, both_from_the_future),
+    TWO("LB+swap", lb_read_slot, lb_reuse_slot, read_what_came_later),
+    THREE("ISA2", mp_send, hand_on, hand_on_receive, handed_on_without_data),
+    THREE("WRC", write_x, see_and_tell, be_told, handed_on_without_data),
+    FOUR("IRIW", write_x, read_x_then_z, read_z_then_x, write_z, readers_disagree),
+    THREE("chain", chain_first, chain_second, chain_owner, chain_without_data),
+    TWO("count down", drop_first, drop_second, last_without_the_others),
+    TWO("CoRR", write_x, read_twice, going_back),
+    TWO("S", s_first, s_second, overtaken),
+    THREE("lock", lock_first, lock_second, lock_third, lost_count),
 };
 
 static void what_the_orders_forbid_never_comes(void)
@@ -338,7 +345,7 @@ static void what_the_orders_forbid_never_comes(void)
 
 static void store_buffering_without_fences_shows(void)
 {
-    static const struct shape bare = {"SB, bare", 2,    true, {sb_left_bare, sb_right_bare},
+    static const struct shape bare = {"SB, bare", 2,    true, false, {sb_left_bare, sb_right_bare},
                                       both_miss,  NULL, NULL};
     litmus(&bare);
 }
