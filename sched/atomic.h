@@ -30,6 +30,19 @@
 #define store_relaxed(at, value) atomic_store_explicit(at, value, memory_order_relaxed)
 #endif
 
+/*
+ * A swap that acquires does so when it fails, too. GCC before 14 for RISC-V gives the lr the order of
+ * the failure, and the sc that of the success; but an acquire on the sc alone orders nothing (manual,
+ * A extension: "SC.aq"). With both the lr has it, at no cost.
+ */
+#define cas_acquire(at, seen, value)                                               \
+    atomic_compare_exchange_strong_explicit(at, seen, value, memory_order_acquire, \
+                                            memory_order_acquire)
+/* The same for loops: it may fail for no reason. */
+#define cas_acquire_weak(at, seen, value)                                        \
+    atomic_compare_exchange_weak_explicit(at, seen, value, memory_order_acquire, \
+                                          memory_order_acquire)
+
 #if defined(__riscv)
 /*
  * No load-acquire and store-release instructions: fences, as table A.6 of the manual has them. GCC

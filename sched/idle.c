@@ -138,9 +138,9 @@ void wake_idle_slow(void)
 {
     for (;;) {
         int32_t none = 0;
-        /* O3: seq_cst: S4 and the claim, in one. relaxed: somebody searches, nothing to order. */
+        /* O3: seq_cst: S4 and the claim, in one; twice: as in cas_acquire. */
         if (!atomic_compare_exchange_strong_explicit(&sched.spinning, &none, 1,
-                                                     memory_order_seq_cst, memory_order_relaxed))
+                                                     memory_order_seq_cst, memory_order_seq_cst))
             return;
         spin_lock(&sched.lock);
         /* relaxed: under the lock. */

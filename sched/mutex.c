@@ -45,9 +45,8 @@ static inline bool take(mutex *m, uint32_t clear)
     /* relaxed: the swap decides. */
     uint32_t s = load_relaxed(&m->state_);
     while ((s & LOCKED) == 0)
-        /* order: acquire pairs with the release of unlock. relaxed: try again. */
-        if (atomic_compare_exchange_weak_explicit(&m->state_, &s, (s | LOCKED) & ~clear,
-                                                  memory_order_acquire, memory_order_relaxed))
+        /* order: acquire pairs with the release of unlock. */
+        if (cas_acquire_weak(&m->state_, &s, (s | LOCKED) & ~clear))
             return true;
     return false;
 }

@@ -203,8 +203,7 @@ static bool set_timer(void)
     uint32_t no = 0;
     /* O75: relaxed: ordered by the swap of last, or by nothing if there is none to wake. acquire
      * pairs with the release in trim_when_due. */
-    if (load_relaxed(&watched) || !atomic_compare_exchange_strong_explicit(
-                                      &watched, &no, 1, memory_order_acquire, memory_order_relaxed))
+    if (load_relaxed(&watched) || !cas_acquire(&watched, &no, 1))
         return true;
     preempt_off();
     bool queued = timer_add(&pool_timer, timer_deadline(clock_ns(), pool_trim_ns));

@@ -135,9 +135,8 @@ static struct g *runnext_steal(struct p *victim)
     struct g *g = load_relaxed(&victim->runq.next);
     if (g == NULL || !runnext_left_alone(victim, g))
         return NULL;
-    /* O1: acquire pairs with the release in runq_put_next. relaxed: a failure took nothing. */
-    if (!atomic_compare_exchange_strong_explicit(&victim->runq.next, &g, NULL, memory_order_acquire,
-                                                 memory_order_relaxed))
+    /* O1: acquire pairs with the release in runq_put_next. */
+    if (!cas_acquire(&victim->runq.next, &g, NULL))
         return NULL;
     return g;
 }

@@ -90,9 +90,8 @@ bool rwmutex_try_rlock(rwmutex *rw)
     /* relaxed: the swap decides. */
     uint32_t s = atomic_load_explicit(&rw->state_, memory_order_relaxed);
     while ((s & WRITER) == 0)
-        /* order: acquire pairs with the release of unlock. relaxed: again. */
-        if (atomic_compare_exchange_weak_explicit(&rw->state_, &s, s + 1, memory_order_acquire,
-                                                  memory_order_relaxed))
+        /* order: acquire pairs with the release of unlock. */
+        if (cas_acquire_weak(&rw->state_, &s, s + 1))
             return true;
     return false;
 }
@@ -106,10 +105,8 @@ void rwmutex_lock_slow_(rwmutex *rw)
     /* relaxed: the swap decides. */
     uint32_t s = atomic_load_explicit(&rw->state_, memory_order_relaxed);
     /* order: acquire pairs with the releases of unlock and runlock, if this takes or announces. */
-    while (!atomic_compare_exchange_weak_explicit(&rw->state_, &s,
-                                                  s & WRITER ? s | QUEUED : s | WRITER,
-                                                  memory_order_acquire, memory_order_relaxed))
-        continue; /* relaxed: a failure looks anew */
+    while (!cas_acquire_weak(&rw->state_, &s, s & WRITER ? s | QUEUED : s | WRITER))
+        continue;
     if (s == 0) {
         lot_unlock(b);
         return;
@@ -124,9 +121,8 @@ void rwmutex_lock_slow_(rwmutex *rw)
 bool rwmutex_try_lock(rwmutex *rw)
 {
     uint32_t unlocked = 0;
-    /* order: acquire pairs with the releases of unlock and runlock. relaxed: nothing has happened. */
-    return atomic_compare_exchange_strong_explicit(&rw->state_, &unlocked, WRITER,
-                                                   memory_order_acquire, memory_order_relaxed);
+    /* order: acquire pairs with the releases of unlock and runlock. */
+    return cas_acquire(&rw->state_, &unlocked, WRITER);
 }
 
 /* Notes that the readers counted in s have the lock, those of them in the lot among them. */

@@ -69,9 +69,8 @@ bool section_take_back(struct m *m)
 {
     struct p *p = m->section;
     uint32_t mine = P_SYSCALL | P_OF(m); /* B1 */
-    /* O20: acquire pairs with the release in world_start, or is our own. relaxed: it is gone. */
-    if (!atomic_compare_exchange_strong_explicit(&p->status, &mine, P_RUNNING, memory_order_acquire,
-                                                 memory_order_relaxed))
+    /* O20: acquire pairs with the release in world_start, or is our own. */
+    if (!cas_acquire(&p->status, &mine, P_RUNNING))
         return false;
     m->section = NULL;
     atomic_signal_fence(

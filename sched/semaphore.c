@@ -47,9 +47,8 @@ static bool take(semaphore *s, int64_t n, int64_t *left)
     /* relaxed: the swap decides. */
     *left = atomic_load_explicit(&s->free_, memory_order_relaxed);
     while (*left >= n)
-        /* order: acquire pairs with the release of what is taken. relaxed: again. */
-        if (atomic_compare_exchange_weak_explicit(&s->free_, left, *left - n, memory_order_acquire,
-                                                  memory_order_relaxed))
+        /* order: acquire pairs with the release of what is taken. */
+        if (cas_acquire_weak(&s->free_, left, *left - n))
             return true;
     return false;
 }

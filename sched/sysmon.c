@@ -125,10 +125,9 @@ static bool retake(struct m *m, struct p *p)
     spin_lock(&sched.lock);
     uint64_t ms = load_relaxed(&sched.idle_m);
     uint32_t state = load_relaxed(&p->status); /* relaxed: the swap decides */
-    /* O20: acquire pairs with the release in section_lend. relaxed: its hart has come back. */
+    /* O20: acquire pairs with the release in section_lend. */
     if (!world_stops() && (ms & bit(m->id)) != 0 && any_spare() && P_STATUS(state) == P_SYSCALL &&
-        atomic_compare_exchange_strong_explicit(&p->status, &state, P_RUNNING, memory_order_acquire,
-                                                memory_order_relaxed)) {
+        cas_acquire(&p->status, &state, P_RUNNING)) {
         store_relaxed(&sched.idle_m, ms & ~bit(m->id)); /* relaxed: as above */
         p->m = m;
         m->p = p;

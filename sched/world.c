@@ -65,11 +65,9 @@ static bool take_at_once(struct p *p)
         return true;
     }
     uint32_t state = load_relaxed(&p->status); /* relaxed: the swap decides */
-    /* O20: acquire pairs with the release in section_lend. relaxed: it runs. */
+    /* O20: acquire pairs with the release in section_lend. */
     return P_STATUS(state) == P_SYSCALL &&
-           atomic_compare_exchange_strong_explicit(&p->status, &state,
-                                                   state - P_SYSCALL + P_STOPPED, /* W3 */
-                                                   memory_order_acquire, memory_order_relaxed);
+           cas_acquire(&p->status, &state, state - P_SYSCALL + P_STOPPED); /* W3 */
 }
 
 static void ask(struct m *self, struct p *p)

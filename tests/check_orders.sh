@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 find arch boot kernel sched -name '*.[chS]' ! -path sched/atomic.h 2>/dev/null | sort | xargs awk '
     FNR == 1 { reason = -100 }
     /(^|[^A-Za-z0-9_])O[0-9]+/ || /([Rr]elaxed|[Oo]rder)[^:;()]*:/ { reason = FNR }
-    /memory_order_/ || /(^|[^A-Za-z0-9_])(load|store|cas)_(relaxed|acquire|release|acq_rel)\(|fence_full\(/ {
+    /memory_order_/ || /(^|[^A-Za-z0-9_])(load|store|cas)_(relaxed|acquire|release|acq_rel)(_weak)?\(|fence_full\(/ {
         if (FNR - reason > 4) {
             printf "%s:%d: a memory order without a reason: %s\n", FILENAME, FNR, $0
             wrong = 1

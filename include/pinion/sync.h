@@ -30,6 +30,12 @@
                                             memory_order_relaxed)
 #endif
 
+/* One with acquire, which may fail for no reason. The failure acquires too, or GCC 12 for RISC-V loses
+ * the acquire of the success. */
+#define pinion_cas_acquire_(at, seen, value)                                     \
+    atomic_compare_exchange_weak_explicit(at, seen, value, memory_order_acquire, \
+                                          memory_order_acquire)
+
 /* ---- mutex ---- */
 
 /* Go: sync.Mutex, with its normal and its starvation mode. Not owned: any goroutine may unlock. */
@@ -43,10 +49,8 @@ void mutex_unlock_slow_(mutex *, uint32_t state);
 static inline void mutex_lock(mutex *m)
 {
     uint32_t unlocked = 0;
-    /* order: acquire pairs with the release in mutex_unlock; relaxed: the slow path looks anew. */
-    if (!__builtin_expect(atomic_compare_exchange_weak_explicit(
-                              &m->state_, &unlocked, 1, memory_order_acquire, memory_order_relaxed),
-                          1))
+    /* order: acquire pairs with the release in mutex_unlock; a failure looks anew. */
+    if (!__builtin_expect(pinion_cas_acquire_(&m->state_, &unlocked, 1), 1))
         mutex_lock_slow_(m);
 }
 
@@ -104,11 +108,8 @@ static inline void rwmutex_runlock(rwmutex *rw)
 static inline void rwmutex_lock(rwmutex *rw)
 {
     uint32_t unlocked = 0;
-    /* order: acquire pairs with the releases of unlock and runlock; relaxed: looks anew. */
-    if (!__builtin_expect(
-            atomic_compare_exchange_weak_explicit(&rw->state_, &unlocked, PINION_RW_WRITER_,
-                                                  memory_order_acquire, memory_order_relaxed),
-            1))
+    /* order: acquire pairs with the releases of unlock and runlock; a failure looks anew. */
+    if (!__builtin_expect(pinion_cas_acquire_(&rw->state_, &unlocked, PINION_RW_WRITER_), 1))
         rwmutex_lock_slow_(rw);
 }
 
@@ -246,11 +247,9 @@ static inline void semaphore_acquire(semaphore *s, int64_t n)
     /* relaxed: the swap decides. */
     int64_t left = atomic_load_explicit(&s->free_, memory_order_relaxed);
     /* Below zero as a large number: one comparison for "somebody waits" and "n is negative" each.
-     * order: acquire pairs with the release of what is taken; relaxed: the slow path looks anew. */
+     * order: acquire pairs with the release of what is taken; a failure looks anew. */
     if (!__builtin_expect(left >= 0 && (uint64_t)n <= (uint64_t)left &&
-                              atomic_compare_exchange_weak_explicit(&s->free_, &left, left - n,
-                                                                    memory_order_acquire,
-                                                                    memory_order_relaxed),
+                              pinion_cas_acquire_(&s->free_, &left, left - n),
                           1))
         semaphore_acquire_slow_(s, n);
 }

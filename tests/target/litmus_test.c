@@ -67,8 +67,7 @@ BODY(mp_put_next)
 BODY(mp_steal_next)
 {
     uint32_t next = GET(y);
-    A(1) = next != 0 && atomic_compare_exchange_strong_explicit(
-                            &c->y, &next, 0, memory_order_acquire, memory_order_relaxed);
+    A(1) = next != 0 && cas_acquire(&c->y, &next, 0);
     B(1) = GET(x);
 }
 
