@@ -304,7 +304,8 @@ format: setup ## bring all C files into the tree's format
 check: setup ## check format, includes, memory orders and tools, and run the unit tests
 	@wrong=0; \
 	for step in 'clang-format --dry-run -Werror $(C_FILES)' tests/check_layers.sh \
-	    tests/check_orders.sh '$(PYTHON) tests/check_python.py' 'tests/run --host'; do \
+	    tests/check_orders.sh '$(PYTHON) tests/check_memory_order.py' '$(PYTHON) tests/check_python.py' \
+	    'tests/run --host'; do \
 	    printf '  CHECK %.50s\n' "$$step" >&2; $$step || wrong=1; \
 	done; exit $$wrong
 

@@ -72,7 +72,7 @@ void arch_park(void *arg, struct arch_hart *hart, void (*fn)(void *arg, struct a
  * has read next, the oldest queued goroutine, from the slot that h names. Here its context is
  * saved; then ring->tail = new_tail with release (it may be stolen and run elsewhere from there
  * on: its stack and its memory are no longer ours); then the oldest is taken by a compare-and-swap
- * of ring->head from h to h + 1 (acquire and release); then next gets status RUNNING,
+ * of ring->head from h to h + 1 (release); then next gets status RUNNING,
  * preempt_off 0 and its hart, and is resumed. If the swap fails, arch_yield_lost(hart) is called on
  * the scheduler stack as by arch_leave. A trap between publication and resumption finds tp naming a
  * goroutine that may run elsewhere: arch_in_switch(pc) tells, and nobody preempts there.

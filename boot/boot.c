@@ -151,7 +151,7 @@ static uint64_t harts_up(void)
 {
     uint64_t up = 0;
     for (unsigned i = 0; i < machine.n_harts; i++)
-        /* order: acquire pairs with the release in boot_later: its set-up is done. */
+        /* O10: acquire pairs with the release in boot_later: its set-up is done. */
         if (atomic_load_explicit(&sched_hart(i)->up, memory_order_acquire))
             up |= UINT64_C(1) << i;
     return up;
@@ -187,7 +187,7 @@ static void boot_scheduler(void *unused, struct arch_hart *hart)
         sched_memstats_at_exit();
     sched_main(self, start_main, start_prepare(&args));
     kprintf("pinion: %u harts up after %ld us\n", sched.n_m, (long)(clock_ns() / 1000));
-    /* order: release pairs with the acquire in boot_later: everything above is visible. */
+    /* O10: release pairs with the acquire in boot_later: everything above is visible. */
     atomic_store_explicit(&go_ahead, true, memory_order_release);
     sched_start(self);
 }
@@ -211,9 +211,9 @@ void boot_later(struct arch_hart *hart)
 {
     struct m *m = (struct m *)hart;
     init_this_hart(m);
-    /* order: release pairs with the acquire in harts_up. */
+    /* O10: release pairs with the acquire in harts_up. */
     atomic_store_explicit(&m->up, true, memory_order_release);
-    /* order: acquire pairs with the release in boot_scheduler. */
+    /* O10: acquire pairs with the release in boot_scheduler. */
     for (unsigned n = 0; !atomic_load_explicit(&go_ahead, memory_order_acquire); n++)
         arch_relax(n);
     if (m->id >= sched.n_m || sched.m[m->id] != m)

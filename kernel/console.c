@@ -257,7 +257,7 @@ static void line_release(const uintptr_t *irq)
     for (;;) {
         late_write();
         spin_unlock(&line);
-        /* order: B's step 2, pairs with the fence in post_once. */
+        /* O13: B's step 2, pairs with the fence in post_once. */
         atomic_thread_fence(memory_order_seq_cst);
         /* relaxed: the fence orders it; a wrong "empty" means that A's try comes after our unlock. */
         if (!atomic_load_explicit(&late_used, memory_order_relaxed))
@@ -293,7 +293,7 @@ static bool post_once(const char *s, size_t n, uint32_t limit, const uintptr_t *
     }
     if (!late_put(s, n, limit))
         return false;
-    /* order: A's step 2, pairs with the fence in line_release. */
+    /* O13: A's step 2, pairs with the fence in line_release. */
     atomic_thread_fence(memory_order_seq_cst);
     if (spin_try_lock(&line))
         line_release(irq);

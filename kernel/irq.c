@@ -84,7 +84,7 @@ void irq_init_hart(unsigned hart)
 void irq_send_ipi(unsigned hart)
 {
     struct irq_door *door = &irq_doors[hart];
-    /* order: pairs with the barrier after the acknowledgement (take, irq_software): what we
+    /* O15: pairs with the barrier after the acknowledgement (take, irq_software): what we
      * stored before is there when the receiver looks. */
     arch_io_barrier();
     if (door->reg)
@@ -110,7 +110,7 @@ int irq_enable(uint32_t irq, unsigned hart, irq_handler *fn, void *arg)
     uintptr_t was = arch_irq_save();
     spin_lock(&lock);
     lines[irq].arg = arg;
-    /* order: release pairs with the acquire in irq_line: arg is there when fn is seen. */
+    /* O16: release pairs with the acquire in irq_line: arg is there when fn is seen. */
     atomic_store_explicit(&lines[irq].fn, fn, memory_order_release);
     arch_io_barrier();
     int result = chip->enable(irq, hart);
@@ -148,7 +148,7 @@ static void line_quiet(uint32_t irq)
 
 void irq_line(uint32_t irq)
 {
-    /* order: acquire pairs with irq_enable's release. */
+    /* O16: acquire pairs with irq_enable's release. */
     irq_handler *fn = atomic_load_explicit(&lines[irq].fn, memory_order_acquire);
     if (fn)
         arch_trap_call(fn, lines[irq].arg);

@@ -2,8 +2,8 @@
  * irq_riscv: which drivers RISC-V has, the supervisor software interrupt, and IPIs through the SBI.
  *
  * A software interrupt reaches us by ACLINT SSWI or by firmware, which sets our sip.SSIP; either
- * way clearing that bit is the acknowledgement, and it comes before anything is looked at (traps 1
- * and 2). A CSR write is not ordered with memory accesses by itself: for a fence it counts as
+ * way clearing that bit is the acknowledgement, and it comes before anything is looked at (O15, traps
+ * 1 and 2). A CSR write is not ordered with memory accesses by itself: for a fence it counts as
  * device output (unprivileged manual, "Zicsr", "CSR Access Ordering"). Without the fence the look
  * for work could be done first, an IPI sent between the two would be cleared, and its work missed.
  */

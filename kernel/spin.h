@@ -43,19 +43,19 @@ static inline _Atomic uint8_t *spin_held(struct spin *l)
 /* Sets the bit; what was there before. */
 static inline uint32_t spin_claim(struct spin *l)
 {
-    /* order: acquire pairs with the release of spin_unlock: the last holder's writes are visible. */
+    /* O6: acquire pairs with the release of spin_unlock: the last holder's writes are visible. */
     return atomic_fetch_or_explicit(&l->word, SPIN_HELD, memory_order_acquire);
 }
 
 static inline void spin_unlock(struct spin *l)
 {
 #if defined(__riscv)
-    /* order: release pairs with the acquire of spin_claim. GCC before 14 makes a full fence and an
+    /* O6: release pairs with the acquire of spin_claim. GCC before 14 makes a full fence and an
      * exchange of C11's store; this is the manual's (table A.6). */
     __asm__ volatile("fence rw, w" ::: "memory");
     *(volatile uint8_t *)spin_held(l) = 0;
 #else
-    /* order: release pairs with the acquire of spin_claim. */
+    /* O6: release pairs with the acquire of spin_claim. */
     atomic_store_explicit(spin_held(l), 0, memory_order_release);
 #endif
 }

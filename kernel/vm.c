@@ -31,14 +31,14 @@
  * has a lock and the rule for it: kernel/page.c, I4 to I6.)
  *
  *   I1  A table is full of invalid entries when it becomes reachable, and whoever reaches it sees
- *       that. (O1)
+ *       that. (O14)
  *   I2  A table becomes unreachable only by vm_unmap_table, whose caller owns every address it
  *       spans: nobody is inside it then, and the TLBs forget it before it is used again.
  *   I3  The identity map and devices change at boot only, before a second hart runs.
  *   I4  A leaf is never changed into another leaf. So no TLB holds two answers for one address,
  *       which Arm forbids (break before make), and only valid -> invalid needs a shootdown.
  *
- * O1  Entries are stored with release and loaded with acquire: the zeros in a new table, or in a
+ * O14 Entries are stored with release and loaded with acquire: the zeros in a new table, or in a
  *     new page, are visible to whoever finds the entry. The hardware's walker is one of those: it is
  *     an observer like the harts, its walk of a table depends on the entry it read, and the tables
  *     lie in ordinary shareable memory, on Arm too (cacheable walks, so that no cache is cleaned
@@ -105,7 +105,7 @@ static inline bool entry_fill(entry *e, arch_pte value, arch_pte *seen)
 
 static inline void *entry_clear(entry *e)
 {
-    /* order: acquire, to see what was done in the page through this entry's table; release, so that
+    /* O14: acquire, to see what was done in the page through this entry's table; release, so that
      * what we did with the page lies before. */
     arch_pte was = atomic_exchange_explicit(e, 0, memory_order_acq_rel);
     return arch_pte_valid(was) ? (void *)(uintptr_t)arch_pte_pa(was) : NULL;

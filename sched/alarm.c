@@ -4,7 +4,7 @@
  *
  * An alarm's goroutine is started while its heap is locked (begin, see timer.c). So a timer_stop that
  * says true took it back in time, one that says false comes after the goroutine exists, and nothing
- * of the alarm is touched afterwards: timer_free may give its memory back at once. Go's timers have
+ * of the alarm is touched afterwards: timer_free may give its memory back at once (O29). Go's timers have
  * a lock each for that, which firing takes too; here firing takes one lock only, the heap's.
  *
  * The alarm's own lock keeps two resets apart, that neither queues what the other has queued. To

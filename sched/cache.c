@@ -30,7 +30,7 @@
  * the look at m->p and the last store, and may not lose their hart in between. They could count
  * preempt_off up and down; that is a fifth of their length. Instead their code lies in a part of the
  * image, .text.unbroken, that interrupts respect: an interrupt that finds the pc there leaves word,
- * as it does when it finds preempt_off above 0 (preempt.c), and the functions look for that word
+ * as it does when it finds preempt_off above 0 (preempt.c; O81), and the functions look for that word
  * on their way out, like preempt_on. So, for the code in that part:
  *
  *   M4  It calls nothing but as its last act (a jump out of the part); what it needs is inline. And

@@ -37,7 +37,7 @@
  *       first sender: order is kept.
  *   C3  Waiters are served in the order they came. A goroutine that comes along never passes one.
  *   C4  A record in a queue changes under the channel's lock only. Taken out by a peer, it is that
- *       peer's until g_ready; then it is gone.
+ *       peer's until g_ready; then it is gone. (O25)
  *   C5  A select has a record in many queues and may be served from one: all its records point to
  *       one word, won, NULL until a peer swaps in the record it has taken out. A peer that fails
  *       was late: it drops the record and looks further. It marks it (queued), for the select will
@@ -509,7 +509,7 @@ void chan_close(chan *c)
     }
     struct chan_waiter *all, **end = &all;
     c->limit = 0;
-    store_release(&c->closed, true); /* O70: pairs with chan_seen_closed; try forms look twice */
+    store_release(&c->closed, true); /* O70: chan_seen_closed. O24: try forms look twice */
     end = chan_take_all(&c->receivers, end);
     chan_take_all(&c->senders, end);
     spin_unlock(&c->lock);

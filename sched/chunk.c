@@ -123,7 +123,7 @@ static void all_put(struct chunk *c)
     c->back = &gs.all;
     if (next != NULL)
         next->back = &c->next;
-    /* order: release pairs with the acquire in g_each: the chunk is filled. */
+    /* O17: release pairs with the acquire in g_each: the chunk is filled. */
     store_release(&gs.all, c);
 }
 
@@ -246,7 +246,7 @@ void chunk_trim(void)
 
 void g_each(void (*fn)(struct g *, void *), void *arg)
 {
-    /* order: acquire pairs with the release in all_put. */
+    /* O17: acquire pairs with the release in all_put. */
     struct chunk *c = load_acquire(&gs.all);
     /* relaxed: D3. */
     for (; c != NULL; c = load_relaxed(&c->next))

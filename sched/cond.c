@@ -38,7 +38,7 @@ struct cond_waiter {
 /* Tries to lock the list: its oldest, or with TAKEN if somebody else has it. */
 static inline uintptr_t list_try(cond *c)
 {
-    /* order: acquire pairs with the release in list_set. */
+    /* O27: acquire pairs with the release in list_set. */
     return atomic_fetch_or_explicit(&c->waiters_, TAKEN, memory_order_acquire);
 }
 
@@ -55,7 +55,7 @@ static uintptr_t list_lock(cond *c)
 /* Unlocks the list; it begins with oldest now. */
 static inline void list_set(cond *c, uintptr_t oldest)
 {
-    /* order: release pairs with the acquire in list_try. */
+    /* O27: release pairs with the acquire in list_try. */
     store_release(&c->waiters_, oldest);
 }
 
@@ -108,7 +108,7 @@ HOT static void wait_commit(void *arg, struct arch_hart *hart)
         return;
     }
     list_put(w->c, oldest, &w->w);
-    /* order: release: this is mutex_unlock. relaxed: the slow path looks anew. */
+    /* O7: release: this is mutex_unlock. relaxed: the slow path looks anew. */
     if (__builtin_expect(!cas_release(&l->state_, &state, 0), 0)) {
         unlock_contended(l, state, (struct m *)hart);
         return;

@@ -208,7 +208,7 @@ static void leave_parent(context *c)
  * reference. */
 static void end_tree(context *c, const char *why)
 {
-    mutex_lock(&c->lock);
+    mutex_lock(&c->lock); /* O72: even if it has ended */
     bool first = c->why == NULL;
     if (first) {
         end_one(c, why);
@@ -260,7 +260,7 @@ static context *join_parent(context *c)
 /* In the timer's goroutine, with the timer's reference. */
 static void deadline_over(void *arg)
 {
-    end_tree(arg, deadline_exceeded);
+    end_tree(arg, deadline_exceeded); /* O73: whether or not its timer is noted yet */
     let_go(arg);
 }
 
@@ -278,7 +278,7 @@ static bool set_timer(context *c)
     bool late = c->why != NULL;
     mutex_unlock(&c->lock);
     if (late)
-        stop_timer(c);
+        stop_timer(c); /* O73: the second look */
     return true;
 }
 

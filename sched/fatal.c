@@ -21,14 +21,14 @@ static _Noreturn void halt_here(struct m *m, struct arch_frame *f)
 {
     arch_irq_disable();
     m->frame = f;
-    /* order: release pairs with the acquire in fatal_begin: frame is set. */
+    /* O11: release pairs with the acquire in fatal_begin: frame is set. */
     atomic_store_explicit(&m->halted, true, memory_order_release);
     arch_halt();
 }
 
 void fatal_check_halt(struct m *m, struct arch_frame *f)
 {
-    /* order: acquire pairs with the swap in fatal_begin. */
+    /* O11: acquire pairs with the swap in fatal_begin. */
     struct m *by = atomic_load_explicit(&sched.halting, memory_order_acquire);
     if (__builtin_expect(by != NULL && by != m, 0))
         halt_here(m, f);
@@ -38,7 +38,7 @@ static bool others_halted(struct m *self)
 {
     bool all = true;
     for (uint32_t i = 0; i < sched.n_m; i++)
-        /* order: acquire pairs with the release in halt_here. */
+        /* O11: acquire pairs with the release in halt_here. */
         all &=
             sched.m[i] == self || atomic_load_explicit(&sched.m[i]->halted, memory_order_acquire);
     return all;
@@ -52,7 +52,7 @@ void fatal_begin(void)
     struct m *self = g_self()->m;
     g_self()->preempt_off++;
     struct m *nobody = NULL;
-    /* order: acq_rel: one claims; the others read our stores if they look for why. relaxed: lost. */
+    /* O11: acq_rel: one claims; the others read our stores if they look for why. relaxed: lost. */
     if (!cas_acq_rel(&sched.halting, &nobody, self) && nobody != self)
         halt_here(self, NULL);
     for (uint32_t i = 0; i < sched.n_m; i++)

@@ -24,19 +24,19 @@ struct m *_Atomic freezer;
 
 void freeze_check(struct m *m, struct arch_frame *f)
 {
-    /* order: acquire pairs with F2. */
+    /* O12: acquire pairs with F2. */
     struct m *by = atomic_load_explicit(&freezer, memory_order_acquire);
     if (__builtin_expect(by == NULL || by == m, 1))
         return;
     m->ipis_received++;
     m->frame = f;
-    /* order: release pairs with F3: all that this hart has done is visible. */
+    /* O12: release pairs with F3: all that this hart has done is visible. */
     atomic_store_explicit(&m->frozen, true, memory_order_release);
-    /* order: acquire pairs with F5. */
+    /* O12: acquire pairs with F5. */
     for (unsigned n = 0; atomic_load_explicit(&freezer, memory_order_acquire) == by; n++)
         arch_relax(n);
     m->frame = NULL;
-    /* order: release pairs with F6. */
+    /* O12: release pairs with F6. */
     atomic_store_explicit(&m->frozen, false, memory_order_release);
 }
 
@@ -46,7 +46,7 @@ static void wait_until(struct m *self, bool frozen)
     int64_t until = clock_ns() + HALT_WAIT_NS;
     for (uint32_t i = 0; i < sched.n_m; i++) {
         struct m *m = sched.m[i];
-        /* order: acquire pairs with H2 and H4. */
+        /* O12: acquire pairs with H2 and H4. */
         for (unsigned n = 0;
              m != self && atomic_load_explicit(&m->frozen, memory_order_acquire) != frozen &&
              clock_ns() < until;
@@ -76,7 +76,7 @@ void freeze_begin(void)
     stack_reserve();
     for (unsigned n = 0; !spin_try_lock(&freeze_lock); n++)
         arch_relax(n);
-    /* order: release pairs with H1. */
+    /* O12: release pairs with H1. */
     atomic_store_explicit(&freezer, self, memory_order_release);
     for (uint32_t i = 0; i < sched.n_m; i++)
         if (sched.m[i] != self) {
@@ -88,7 +88,7 @@ void freeze_begin(void)
 
 void freeze_end(void)
 {
-    /* order: release pairs with H3. */
+    /* O12: release pairs with H3. */
     atomic_store_explicit(&freezer, NULL, memory_order_release);
     wait_until(g_self()->m, false);
     spin_unlock(&freeze_lock);

@@ -58,7 +58,7 @@
 bool spin_may_start(struct m *m)
 {
     (void)m;
-    /* relaxed: a limit on wasted work, not on correctness. */
+    /* relaxed: O18: a limit on wasted work, not on correctness. */
     uint64_t idle = atomic_load_explicit(&sched.idle_p, memory_order_relaxed);
     int32_t busy = (int32_t)sched.n_p - __builtin_popcountll(idle);
     return 2 * atomic_load_explicit(&sched.spinning, memory_order_relaxed) <
@@ -252,7 +252,7 @@ static bool work_in_sight(struct p *own)
         return true;
     for (uint32_t i = 0; i < sched.n_m; i++) { /* all Ps: n_p may be changing, we hold none */
         struct p *p = sched.p[i];
-        /* order: acquire: the inbox before the ring, the way goroutines go (attend). */
+        /* O3: acquire: the inbox before the ring, the way goroutines go (attend). */
         if (atomic_load_explicit(&p->inbox, memory_order_acquire) != NULL || !runq_empty(&p->runq))
             return true;
     }

@@ -12,7 +12,7 @@
  *     a waker changes the word with the bucket locked. So no wake is lost between look and sleep.
  * L2  The bucket is unlocked by the waiter's commit, its context saved: a waker that takes the
  *     record finds a goroutine that is parked.
- * L3  After lot_take the waiter's record is the waker's until g_ready; after that it is gone.
+ * L3  After lot_take the waiter's record is the waker's until g_ready; after that it is gone. (O9)
  */
 #include "sched/lot.h"
 #include "sched/proc.h"

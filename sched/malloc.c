@@ -10,7 +10,7 @@
  * takes. A hart without a P (in a blocking section, or its scheduler's stack while it is idle) is
  * served from the central lists, object by object, under their locks.
  *
- * The fast paths, heap_malloc and heap_free, run without preemption by where they lie (cache.c, M4,
+ * The fast paths, heap_malloc and heap_free, run without preemption by where they lie (O81; cache.c, M4,
  * M5) and do everything in a line: class by table, list of the P, one object. Anything else is a jump
  * to the long way, which turns preemption off as everybody does. There is one function where every
  * allocation that is not short comes by, object_new; with cache_short_cuts off, all of them.
@@ -300,7 +300,7 @@ UNBROKEN void heap_free(void *x)
     }
     struct cache_list *l = &c->list[c->map.class[page]];
     __asm__("" : "+r"(l)); /* one address, from which the compiler is to reach all of it */
-    /* class_begins, from the list. */
+    /* O80: map and class are there: x is its caller's. class_begins, from the list. */
     uint32_t at = ((uint32_t)(uintptr_t)x & l->mask) * l->begins, room = l->room;
     if (__builtin_expect(at >= l->begins || room == 0 || x == l->freed, 0)) {
         free_slow(x, CALLER);

@@ -45,7 +45,7 @@ static inline bool take(mutex *m, uint32_t clear)
     /* relaxed: the swap decides. */
     uint32_t s = load_relaxed(&m->state_);
     while ((s & LOCKED) == 0)
-        /* order: acquire pairs with the release of unlock. */
+        /* O7: acquire pairs with the release of unlock. */
         if (cas_acquire_weak(&m->state_, &s, (s | LOCKED) & ~clear))
             return true;
     return false;
@@ -121,7 +121,7 @@ static void give_way(void)
 /* A woken waiter is on its way: the lock is only set free. */
 static inline bool leave_to_woken(mutex *m, uint32_t s)
 {
-    /* order: release pairs with take. relaxed: on failure the slow way looks anew. */
+    /* O7: release pairs with take. relaxed: on failure the slow way looks anew. */
     if ((s & LOCKED) == 0 || (s & WOKEN) == 0 || !cas_release(&m->state_, &s, s & ~LOCKED))
         return false;
     if (WOKEN_AT(clock_ns()) - (s & WOKEN) > WOKEN_AT(MUTEX_STARVE_NS))
@@ -136,7 +136,7 @@ static inline bool wake(mutex *m, struct bucket *b, struct waiter *w, bool more,
     bool starving = now - w->since > MUTEX_STARVE_NS;
     w->token = starving;
     uint32_t s = (more ? WAITERS : 0) | (starving ? LOCKED : WOKEN_AT(now));
-    /* order: release pairs with take; M3: from here on the mutex is not ours. */
+    /* O7: release pairs with take; M3: from here on the mutex is not ours. */
     store_release(&m->state_, s);
     spin_unlock(&b->lock);
     return starving;
@@ -155,7 +155,7 @@ static __attribute__((noinline)) void unlock_any(mutex *m, uint32_t s)
     }
     struct waiter *w = s & WOKEN ? NULL : lot_take(b, m, &more);
     if (w == NULL) {
-        /* order: release pairs with take. */
+        /* O7: release pairs with take. */
         store_release(&m->state_, s & WOKEN ? s & ~LOCKED : 0);
         lot_unlock(b);
         return;

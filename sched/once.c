@@ -19,7 +19,7 @@ static void finish(void *once_)
     once *o = once_;
     struct bucket *b = lot_lock(o);
     struct waiter *all = lot_take_all(b, o);
-    /* order: release pairs with the acquire in once_do; the last access to it. */
+    /* O26: release pairs with the acquire in once_do; the last access to it. */
     atomic_store_explicit(&o->state_, DONE, memory_order_release);
     lot_unlock_and_ready(b, all);
 }

@@ -160,14 +160,14 @@ static struct pool_place_ *places_new(pool *p)
     struct pool_place_ *other = NULL;
     if (h == NULL)
         return NULL;
-    /* order: acq_rel: h is filled; or another was quicker, and we read what it filled. */
+    /* O28: acq_rel: h is filled; or another was quicker, and we read what it filled. */
     if (!cas_acq_rel(&p->places_, &other, places_of(h))) {
         free(h);
         return other;
     }
     /* relaxed: the swap decides. */
     h->next = load_relaxed(&heads);
-    /* order: release pairs with the acquire in trim_all. relaxed: again. */
+    /* O28: release pairs with the acquire in trim_all. relaxed: again. */
     while (!cas_release(&heads, &h->next, h))
         continue;
     return places_of(h);
@@ -209,7 +209,7 @@ static bool set_timer(void)
     bool queued = timer_add(&pool_timer, timer_deadline(clock_ns(), pool_trim_ns));
     preempt_on();
     if (!queued)
-        store_release(&watched, 0); /* order: release, as in trim_when_due */
+        store_release(&watched, 0); /* O75: release, as in trim_when_due */
     return queued;
 }
 
@@ -226,7 +226,7 @@ static void watch(void)
 static bool wake(struct pool_place_ *at, struct pool_place_ *first, void *x)
 {
     void *asleep = first;
-    /* O75: acquire: watched is as the trim left it. O21: release. */
+    /* O75: acquire: watched is as the trim left it. O28: release. */
     return cas_acq_rel(&at->last, &asleep, x);
 }
 
@@ -269,9 +269,9 @@ static __attribute__((noinline)) void put_slow(pool *p, struct pool_place_ *firs
 HOT void pool_put(pool *p, void *x)
 {
     void *none = NULL;
-    /* order: acquire pairs with the swap in places_new. */
+    /* O28: acquire pairs with the swap in places_new. */
     struct pool_place_ *first = load_acquire(&p->places_);
-    /* order: release pairs with the acquire of last: what was done to x goes with it. */
+    /* O28: release pairs with the acquire of last: what was done to x goes with it. */
     if (__builtin_expect(first == NULL || !cas_release(&my_place(first)->last, &none, x), 0))
         put_slow(p, first, x);
 }
@@ -341,10 +341,10 @@ static __attribute__((noinline)) void *get_slow(pool *p, struct pool_place_ *fir
 
 HOT void *pool_get(pool *p)
 {
-    /* order: acquire pairs with the swap in places_new. */
+    /* O28: acquire pairs with the swap in places_new. */
     struct pool_place_ *first = load_acquire(&p->places_);
     if (__builtin_expect(first != NULL, 1)) {
-        /* order: acquire pairs with the release in pool_put. O75: and with the trim's. */
+        /* O28: acquire pairs with the release in pool_put. O75: and with the trim's. */
         void *x = atomic_exchange_explicit(&my_place(first)->last, NULL, memory_order_acquire);
         if (__builtin_expect(x != NULL && x != first, 1))
             return x;
@@ -362,7 +362,7 @@ static bool trim_place(struct pool_place_ *at, struct pool_place_ *first, void (
     void *old_last = at->last_victim;
     at->victims = at->shared;
     at->shared = (struct shelf){NULL, 0, 0, 0};
-    /* O21: acquire. O75: release: who wakes the place sees that nobody watches, if nobody does. */
+    /* O28: acquire. O75: release: who wakes the place sees that nobody watches, if nobody does. */
     void *last = atomic_exchange_explicit(&at->last, first, memory_order_acq_rel);
     at->last_victim = last != first ? last : NULL;
     bool victims = at->last_victim != NULL || at->victims.n > 0;
@@ -384,7 +384,7 @@ static bool trim_place(struct pool_place_ *at, struct pool_place_ *first, void (
 static bool trim_all(void)
 {
     bool victims = false;
-    /* order: acquire pairs with the release in places_new. */
+    /* O28: acquire pairs with the release in places_new. */
     for (struct head *h = load_acquire(&heads); h != NULL; h = h->next)
         for (uint32_t i = 0; i < sched.n_m && h->drop != NULL; i++)
             victims |= trim_place(&places_of(h)[i], places_of(h), h->drop);

@@ -283,7 +283,7 @@ static __attribute__((noinline)) arch_leaver *put_off(struct m *m, bool again)
 }
 
 /* Nobody is taken off here; the scheduler is about to look, perhaps. If g is within malloc or free, it
- * finds the word there, or is on its way out already. */
+ * finds the word there (O81), or is on its way out already. */
 static __attribute__((noinline)) arch_leaver *put_off_held(struct m *m, struct g *g, uintptr_t pc)
 {
     if (g != m->g0 && preempt_unbroken(pc) && m->wanted_at == m->p->schedule)

@@ -33,7 +33,7 @@
 
 uint32_t runq_len(struct runq *q)
 {
-    /* relaxed: a number for people. */
+    /* relaxed: O18: a number for people. */
     uint32_t h = load_relaxed(&q->ring.head);
     uint32_t t = load_relaxed(&q->ring.tail);       /* relaxed: as above */
     uint32_t next = load_relaxed(&q->next) != NULL; /* relaxed: too */
@@ -48,10 +48,10 @@ uint32_t runq_len(struct runq *q)
 bool runq_empty(struct runq *q)
 {
     for (;;) {
-        /* order: acquire keeps the three reads in this order. */
+        /* O3: acquire keeps the three reads in this order. */
         uint32_t h = load_acquire(&q->ring.head);
-        uint32_t t = load_acquire(&q->ring.tail); /* order: as above */
-        struct g *next = load_acquire(&q->next);  /* order: as above */
+        uint32_t t = load_acquire(&q->ring.tail); /* O3: as above */
+        struct g *next = load_acquire(&q->next);  /* O3: as above */
         /* relaxed: ordered by the acquires before it. */
         if (t == load_relaxed(&q->ring.tail))
             return h == t && next == NULL;
@@ -94,7 +94,7 @@ void runq_put_tail(struct p *p, struct g *g)
 static uint32_t runq_grab(struct runq *mine, uint32_t at, struct runq *victim)
 {
     for (;;) {
-        /* order: acquire: T1 before T2; it also pairs with takers' release so that n is sane. */
+        /* O2: acquire: T1 before T2; it also pairs with takers' release so that n is sane. */
         uint32_t h = load_acquire(&victim->ring.head);
         /* O1: acquire pairs with the release of tail in runq_put and arch_yield. */
         uint32_t t = load_acquire(&victim->ring.tail);

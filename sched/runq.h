@@ -95,7 +95,7 @@ static inline struct g *runq_take_next(struct runq *q)
     /* relaxed: mostly empty, then no exchange is needed; it is our own slot to fill. */
     if (load_relaxed(&q->next) == NULL)
         return NULL;
-    /* order: release pairs with the acquire of next in runq_empty: who sees it empty sees what we put
+    /* O3: release pairs with the acquire of next in runq_empty: who sees it empty sees what we put
      * at the tail before, so the queue never looks empty while a goroutine yields to its runnext. */
     return atomic_exchange_explicit(&q->next, NULL, memory_order_release);
 }

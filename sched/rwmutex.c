@@ -90,7 +90,7 @@ bool rwmutex_try_rlock(rwmutex *rw)
     /* relaxed: the swap decides. */
     uint32_t s = atomic_load_explicit(&rw->state_, memory_order_relaxed);
     while ((s & WRITER) == 0)
-        /* order: acquire pairs with the release of unlock. */
+        /* O26: acquire pairs with the release of unlock. */
         if (cas_acquire_weak(&rw->state_, &s, s + 1))
             return true;
     return false;
@@ -104,7 +104,7 @@ void rwmutex_lock_slow_(rwmutex *rw)
     struct bucket *b = lot_lock(rw);
     /* relaxed: the swap decides. */
     uint32_t s = atomic_load_explicit(&rw->state_, memory_order_relaxed);
-    /* order: acquire pairs with the releases of unlock and runlock, if this takes or announces. */
+    /* O26: acquire pairs with the releases of unlock and runlock, if this takes or announces. */
     while (!cas_acquire_weak(&rw->state_, &s, s & WRITER ? s | QUEUED : s | WRITER))
         continue;
     if (s == 0) {
@@ -121,7 +121,7 @@ void rwmutex_lock_slow_(rwmutex *rw)
 bool rwmutex_try_lock(rwmutex *rw)
 {
     uint32_t unlocked = 0;
-    /* order: acquire pairs with the releases of unlock and runlock. */
+    /* O26: acquire pairs with the releases of unlock and runlock. */
     return cas_acquire(&rw->state_, &unlocked, WRITER);
 }
 
@@ -149,7 +149,7 @@ void rwmutex_unlock_slow_(rwmutex *rw)
     uint32_t keep = writer == NULL ? 0 : more ? WRITER | QUEUED : WRITER;
     do
         admit(rw, s, readers);
-    /* order: release pairs with the acquires of lock and rlock. relaxed: again. W3: the last access,
+    /* O26: release pairs with the acquires of lock and rlock. relaxed: again. W3: the last access,
      * unless a writer has yet to be let in, and it cannot be done before that. */
     while (!cas_release(&rw->state_, &s, (s & READERS) | keep));
     if (writer != NULL && (s & READERS) != 0) {

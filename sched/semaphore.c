@@ -47,7 +47,7 @@ static bool take(semaphore *s, int64_t n, int64_t *left)
     /* relaxed: the swap decides. */
     *left = atomic_load_explicit(&s->free_, memory_order_relaxed);
     while (*left >= n)
-        /* order: acquire pairs with the release of what is taken. */
+        /* O26: acquire pairs with the release of what is taken. */
         if (cas_acquire_weak(&s->free_, left, *left - n))
             return true;
     return false;
@@ -121,7 +121,7 @@ void semaphore_release_slow_(semaphore *s, int64_t n)
         served = was < 0 ? serve(b, s, &left, &more) : NULL;
         if (was >= 0)
             more = false;
-        /* order: release pairs with the acquire of who takes it. relaxed: again; a word below zero
+        /* O26: release pairs with the acquire of who takes it. relaxed: again; a word below zero
          * is ours alone (S1), so nobody is served twice. */
     } while (!cas_release(&s->free_, &was, more ? ~left : left));
     lot_unlock_and_ready(b, served);

@@ -74,7 +74,7 @@ void sysmon_call(void)
     if (load_acquire(&sched.sysmon) == NULL && any_spare() && (m = spare_locked()) != NULL) {
         nap = NAP_NS;
         rounds = 0;
-        /* order: release pairs with the acquire in sysmon_round: nap and rounds. */
+        /* O76: release pairs with the acquire in sysmon_round: nap and rounds. */
         store_release(&sched.sysmon, m);
     }
     spin_unlock(&sched.lock);
@@ -139,7 +139,7 @@ static bool retake(struct m *m, struct p *p)
 
 bool sysmon_round(struct m *m)
 {
-    /* order: acquire pairs with the release in sysmon_call. */
+    /* O76: acquire pairs with the release in sysmon_call. */
     if (load_acquire(&sched.sysmon) != m)
         return false;
     int64_t now = clock_ns();

@@ -11,7 +11,7 @@
  * timers. The interrupt handler itself fires nothing: it never touches queues.
  *
  * T1  timers.first is the heap's earliest time, written under the lock; without it, it is a hint
- *     that may be a moment old. Who adds an earlier one arms the hart itself, afterwards.
+ *     that may be a moment old (O18). Who adds an earlier one arms the hart itself, afterwards.
  * T2  A node is in at most one heap. That heap's array, under its lock, has the last word; p and
  *     index, written under it too, say where to look and may be out of date.
  * T3  The hart that holds P, or held it last if it is idle, has its comparator set for no later
@@ -22,7 +22,7 @@
  * owner may free it when timer_del says false cannot be fired so, unless the owner and fire have a
  * lock of their own by which they find out about each other (timechan.c). Or it has begin instead,
  * which is called with the heap locked: whoever locks it afterwards finds the node neither queued nor
- * in anybody's hands (alarm.c).
+ * in anybody's hands (alarm.c, O29).
  */
 #include "sched/timer.h"
 #include <pinion/time.h>

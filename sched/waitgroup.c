@@ -19,7 +19,7 @@ void waitgroup_add_slow_(waitgroup *wg, uint64_t state)
     if ((int64_t)state < 0)
         runtime_panic("sync: negative WaitGroup counter");
     struct bucket *b = lot_lock(wg);
-    /* order: acq_rel: what every done() published is passed on to those woken. relaxed: again. A
+    /* O8: acq_rel: what every done() published is passed on to those woken. relaxed: again. A
      * waiter may join until the bucket is locked, so the number may still differ. */
     while (!cas_acq_rel(&wg->state_, &state, 0))
         if ((state >> 32) != 0) {
@@ -31,19 +31,19 @@ void waitgroup_add_slow_(waitgroup *wg, uint64_t state)
 
 void waitgroup_wait(waitgroup *wg)
 {
-    /* order: acquire pairs with the release in waitgroup_add. */
+    /* O8: acquire pairs with the release in waitgroup_add. */
     if (atomic_load_explicit(&wg->state_, memory_order_acquire) == 0)
         return;
     struct waiter w = {.g = g_self(), .addr = wg};
     struct bucket *b = lot_lock(wg);
-    /* order: acquire as above. */
+    /* O8: acquire as above. */
     uint64_t s = atomic_load_explicit(&wg->state_, memory_order_acquire);
     do {
         if (s == 0) {
             lot_unlock(b);
             return;
         }
-        /* order: acquire, for the case that the reload finds 0; the bucket's lock orders waiters. */
+        /* O8: acquire, for the case that the reload finds 0; the bucket's lock orders waiters. */
     } while (!atomic_compare_exchange_weak_explicit(&wg->state_, &s, s + 1, memory_order_acquire,
                                                     memory_order_acquire));
     lot_put(b, &w, false);

@@ -70,7 +70,7 @@ static long pen_add(struct arch_hart *h)
             continue;
         }
         e->hwid = h->hwid;
-        /* order: release pairs with the dmb in arm64_pen_entry: the id is there first. */
+        /* O10: release pairs with the dmb in arm64_pen_entry: the id is there first. */
         atomic_store_explicit(&e->hart, h, memory_order_release);
         arm64_cache_clean(e, sizeof(*e));
         return 0;

@@ -71,7 +71,7 @@ long arch_hart_start(struct arch_hart *h, int method, uint64_t release_addr)
     (void)method, (void)release_addr;
     /* relaxed: one hart starts all others. */
     h->next = atomic_load_explicit(&riscv_started, memory_order_relaxed);
-    /* order: release pairs with the fence in riscv_start_later: all of *h and what it leads to. */
+    /* O10: release pairs with the fence in riscv_start_later: all of *h and what it leads to. */
     atomic_store_explicit(&riscv_started, h, memory_order_release);
     return sbi_call(EXT_HSM, HSM_HART_START, h->hwid, (uintptr_t)riscv_start_later, (uintptr_t)h, 0)
         .error;

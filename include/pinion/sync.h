@@ -49,7 +49,7 @@ void mutex_unlock_slow_(mutex *, uint32_t state);
 static inline void mutex_lock(mutex *m)
 {
     uint32_t unlocked = 0;
-    /* order: acquire pairs with the release in mutex_unlock; a failure looks anew. */
+    /* O7: acquire pairs with the release in mutex_unlock; a failure looks anew. */
     if (!__builtin_expect(pinion_cas_acquire_(&m->state_, &unlocked, 1), 1))
         mutex_lock_slow_(m);
 }
@@ -61,7 +61,7 @@ bool mutex_try_lock(mutex *);
 static inline void mutex_unlock(mutex *m)
 {
     uint32_t state = 1;
-    /* order: release pairs with the acquire of the next mutex_lock; a failure looks anew. A swap, not
+    /* O7: release pairs with the acquire of the next mutex_lock; a failure looks anew. A swap, not
      * a subtraction: it is the last access to a mutex that its next owner may free. */
     if (!__builtin_expect(pinion_cas_release_(&m->state_, &state, 0), 1))
         mutex_unlock_slow_(m, state);
@@ -89,7 +89,7 @@ void rwmutex_unlock_slow_(rwmutex *);
 
 static inline void rwmutex_rlock(rwmutex *rw)
 {
-    /* order: acquire pairs with the release of a writer's unlock. */
+    /* O26: acquire pairs with the release of a writer's unlock. */
     uint32_t was = atomic_fetch_add_explicit(&rw->state_, 1, memory_order_acquire);
     if (__builtin_expect((int32_t)was < 0, 0))
         rwmutex_rlock_slow_(rw);
@@ -98,7 +98,7 @@ static inline void rwmutex_rlock(rwmutex *rw)
 /* "fatal error: sync: RUnlock of unlocked RWMutex" if no reader has it. */
 static inline void rwmutex_runlock(rwmutex *rw)
 {
-    /* order: release pairs with the acquire of the next writer's lock. */
+    /* O26: release pairs with the acquire of the next writer's lock. */
     uint32_t was = atomic_fetch_sub_explicit(&rw->state_, 1, memory_order_release);
     /* Zero, nobody read; or a writer is there, who waits for us to leave. */
     if (__builtin_expect((int32_t)was <= 0, 0))
@@ -108,7 +108,7 @@ static inline void rwmutex_runlock(rwmutex *rw)
 static inline void rwmutex_lock(rwmutex *rw)
 {
     uint32_t unlocked = 0;
-    /* order: acquire pairs with the releases of unlock and runlock; a failure looks anew. */
+    /* O26: acquire pairs with the releases of unlock and runlock; a failure looks anew. */
     if (!__builtin_expect(pinion_cas_acquire_(&rw->state_, &unlocked, PINION_RW_WRITER_), 1))
         rwmutex_lock_slow_(rw);
 }
@@ -117,7 +117,7 @@ static inline void rwmutex_lock(rwmutex *rw)
 static inline void rwmutex_unlock(rwmutex *rw)
 {
     uint32_t state = PINION_RW_WRITER_;
-    /* order: release pairs with the acquires of lock and rlock; a failure looks anew. */
+    /* O26: release pairs with the acquires of lock and rlock; a failure looks anew. */
     if (!__builtin_expect(pinion_cas_release_(&rw->state_, &state, 0), 1))
         rwmutex_unlock_slow_(rw);
 }
@@ -138,7 +138,7 @@ void waitgroup_add_slow_(waitgroup *, uint64_t state);
 /* Adds n, negative too. The counter below zero panics "sync: negative WaitGroup counter". */
 static inline void waitgroup_add(waitgroup *wg, int n)
 {
-    /* order: release so that what was done before done() is visible after wait(); acquire since
+    /* O8: release so that what was done before done() is visible after wait(); acquire since
      * the last one out wakes the waiters. */
     uint64_t delta = (uint64_t)(int64_t)n << 32;
     uint64_t now = atomic_fetch_add_explicit(&wg->state_, delta, memory_order_acq_rel) + delta;
@@ -173,7 +173,7 @@ void once_do_slow_(once *, void (*fn)(void *), void *arg);
  */
 static inline void once_do(once *o, void (*fn)(void *), void *arg)
 {
-    /* order: acquire pairs with the release at fn's end: what it did is visible. */
+    /* O26: acquire pairs with the release at fn's end: what it did is visible. */
     if (__builtin_expect(atomic_load_explicit(&o->state_, memory_order_acquire) >= 0, 0))
         once_do_slow_(o, fn, arg);
 }
@@ -247,7 +247,7 @@ static inline void semaphore_acquire(semaphore *s, int64_t n)
     /* relaxed: the swap decides. */
     int64_t left = atomic_load_explicit(&s->free_, memory_order_relaxed);
     /* Below zero as a large number: one comparison for "somebody waits" and "n is negative" each.
-     * order: acquire pairs with the release of what is taken; a failure looks anew. */
+     * O26: acquire pairs with the release of what is taken; a failure looks anew. */
     if (!__builtin_expect(left >= 0 && (uint64_t)n <= (uint64_t)left &&
                               pinion_cas_acquire_(&s->free_, &left, left - n),
                           1))
@@ -262,7 +262,7 @@ static inline void semaphore_release(semaphore *s, int64_t n)
 {
     /* relaxed: the swap decides. */
     int64_t left = atomic_load_explicit(&s->free_, memory_order_relaxed);
-    /* order: release pairs with the acquire of who takes it; a failure looks anew. */
+    /* O26: release pairs with the acquire of who takes it; a failure looks anew. */
     if (!__builtin_expect(left >= 0 && (uint64_t)n <= (uint64_t)(s->size_ - left) &&
                               pinion_cas_release_(&s->free_, &left, left + n),
                           1))
