@@ -39,7 +39,7 @@ ifneq ($(filter $(GOALS_WITH_WORDS),$(MAKECMDGOALS)),)
 -include $(if $(filter $(BOARD),$(BOARDS)),board/$(BOARD)/board.mk)
 wrong := $(shell tools/check-words $(call quote,$(BOARD)) $(call quote,$(BOARDS)) \
     $(call quote,$(SMP)) $(call quote,$(SMP_MAX)) $(call quote,$(MEM)) $(call quote,$(ICOUNT)) \
-    $(call quote,$(MODE)) $(call quote,$(KERNEL)) $(call quote,$(BUILD)) $(call quote,$(SANITIZE)) \
+    $(call quote,$(MODE)) $(call quote,$(KERNEL)) $(call quote,$(SANITIZE)) \
     $(call quote,$(filter host,$(ARCH))) $(or $(APPS),$(call quote,$(APP))))
 $(if $(wrong),$(error $(wrong)))
 else
