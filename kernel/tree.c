@@ -30,6 +30,7 @@
 #define NEST_MAX    64 /* nodes within nodes; real trees have 8 */
 #define VERSION     17 /* the only one in use since 2007 */
 #define HEADER_SIZE 40 /* of that version */
+#define IRQS_MAX    32 /* of one device that are looked at: each entry's length takes a search */
 
 /* Sentences. */
 
@@ -442,7 +443,7 @@ bool tree_irq(const struct tree_walk *w, int i, struct tree_irq *irq)
     int len;
     uint32_t n;
     const uint8_t *p = fdt_getprop(w->fdt, tree_node(w), "interrupts-extended", &len);
-    if (i < 0)
+    if (i < 0 || i >= IRQS_MAX)
         return false;
     if (p)
         return irq_extended(w->fdt, p, len, i, irq);

@@ -271,6 +271,28 @@ TEST(gicv3_that_lacks_a_region_is_not_used)
     CHECK_EQ(m.ipi, IPI_NONE);
 }
 
+/* Each entry takes a search of the tree; a list of a megabyte must not take a million of them. */
+TEST(the_end_of_a_long_list_of_interrupts_is_not_looked_for)
+{
+    char names[2 * 40 + 5];
+    uint32_t list[41 * 4];
+    for (unsigned i = 0; i <= 40; i++) {
+        memcpy(names + 2 * i, i < 40 ? "x" : "virt", i < 40 ? 2 : 5);
+        memcpy(list + 4 * i, (uint32_t[]){GIC, 1, 11, 4}, 16);
+    }
+    for (unsigned virt = 40; virt >= 20; virt -= 20) {
+        arm(1);
+        gicv2();
+        node("timer");
+        put_text("compatible", "arm,armv8-timer");
+        put_cells("interrupts-extended", list, sizeof list);
+        put_bytes("interrupt-names", names + 2 * (40 - virt), 2 * virt + 5);
+        end();
+        PARSE(MACHINE_ARM64);
+        CHECK_EQ(m.timer_irq, virt == 40 ? 0 : 27);
+    }
+}
+
 TEST(timer_interrupts_may_have_names)
 {
     static const char names[] = "phys\0virt";
