@@ -19,6 +19,7 @@
 #include "kernel/machine_parts.h"
 
 #define PATH_MAX_BYTES 256
+#define UART_BYTES     0x10000 /* more registers than any has; a tree may say anything */
 
 /* The UARTs we can drive; shift and width unless the node tells otherwise. */
 static const struct uart {
@@ -72,6 +73,8 @@ static bool uart_take(struct machine_console *c, const struct tree_walk *w)
     struct machine_console found = {.kind = CONSOLE_NONE};
     if (!u || !tree_usable(w) || !tree_reg(w, 0, &found.reg) || found.reg.size == 0)
         return false;
+    if (found.reg.size > UART_BYTES)
+        found.reg.size = UART_BYTES;
     found.kind = u->kind;
     found.reg_shift = u->reg_shift;
     found.reg_io_width = u->reg_io_width;

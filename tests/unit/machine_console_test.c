@@ -162,6 +162,19 @@ TEST(registers_may_begin_at_an_offset)
     CHECK_EQ(m.console.reg.size, 0xc0);
 }
 
+TEST(registers_without_end_have_a_beginning)
+{
+    riscv(1);
+    node("serial@10000000");
+    put_text("compatible", "ns16550a");
+    CELLS("reg", 0, 0x10000000, 0xff, 0);
+    end();
+    PARSE(MACHINE_RISCV);
+    CHECK_EQ(m.console.kind, CONSOLE_16550);
+    CHECK_EQ(m.console.reg.base, 0x10000000);
+    CHECK_EQ(m.console.reg.size, 0x10000);
+}
+
 TEST(a_uart_we_cannot_address_is_not_taken)
 {
     static const char *const names[] = {"reg-shift", "reg-io-width", "reg-offset"};
