@@ -283,7 +283,7 @@ void *vm_map_device(uint64_t pa, size_t size)
 {
     uint64_t first = pa & -PAGE_SIZE;
     uint64_t end = (pa + size + PAGE_SIZE - 1) & -PAGE_SIZE;
-    if (size == 0 || end <= first)
+    if (size == 0 || size > VM_DEVICES_SIZE || end <= first)
         return NULL;
     /* Page zero is never mapped where it lies, even if some board has registers there. */
     bool identity = first >= PAGE_SIZE && end <= VM_IDENTITY_END;

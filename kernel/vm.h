@@ -55,7 +55,7 @@ bool vm_page_there(uintptr_t va);
 #define VM_STACKS       ARCH_VM_HIGH                 /* stack slots */
 #define VM_STACKS_SIZE  ((size_t)1 << 37)            /* 128 GiB: two million slots of 64 KiB */
 #define VM_DEVICES      (VM_STACKS + VM_STACKS_SIZE) /* registers that lie too high */
-#define VM_DEVICES_SIZE ((size_t)1 << 32)
+#define VM_DEVICES_SIZE ((size_t)1 << 32)            /* and no device has more */
 
 /* First byte behind a range; a range that says it goes on beyond all addresses ends with them. */
 static inline uint64_t range_end(const struct range *r)

@@ -176,6 +176,9 @@ TEST(far_devices_go_through_the_window)
     CHECK((uintptr_t)vm_map_device(0xd8, 8) == VM_DEVICES + 0x50d8); /* a release address */
     CHECK(find(0xd8).prot == 0);
     CHECK(!vm_map_device((uint64_t)1 << 39, VM_DEVICES_SIZE));
+    size_t before = page_count_free();
+    CHECK(!vm_map_device(8 * GIB, 8 * GIB)); /* in reach, but what for? */
+    CHECK_EQ(page_count_free(), before);
 }
 
 TEST(pages_come_and_go)
