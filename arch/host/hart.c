@@ -191,7 +191,7 @@ void arch_firmware_ipi(uint64_t hwid)
     struct host_thread *t = atomic_load_explicit(&threads[hwid], memory_order_acquire);
     if (t == NULL)
         return;
-    /* O90: release pairs with the acquire in host_ipi_acknowledge. */
+    /* O82: release pairs with the acquire in host_ipi_acknowledge. */
     uint32_t was = atomic_fetch_or_explicit(&t->pending, HOST_PENDING_IPI, memory_order_release);
     if ((was & HOST_PENDING_IPI) == 0)
         signal_thread(t);
@@ -199,7 +199,7 @@ void arch_firmware_ipi(uint64_t hwid)
 
 void host_ipi_acknowledge(void)
 {
-    /* O90: acquire pairs with the release in arch_firmware_ipi. */
+    /* O82: acquire pairs with the release in arch_firmware_ipi. */
     atomic_fetch_and_explicit(&host_self.pending, ~(uint32_t)HOST_PENDING_IPI,
                               memory_order_acquire);
 }
