@@ -39,7 +39,7 @@ ifneq ($(filter $(GOALS_WITH_WORDS),$(MAKECMDGOALS)),)
 -include $(if $(filter $(BOARD),$(BOARDS)),board/$(BOARD)/board.mk)
 wrong := $(shell tools/check-words $(call quote,$(BOARD)) $(call quote,$(BOARDS)) \
     $(call quote,$(SMP)) $(call quote,$(SMP_MAX)) $(call quote,$(MEM)) $(call quote,$(ICOUNT)) \
-    $(call quote,$(MODE)) $(call quote,$(KERNEL)) $(call quote,$(SANITIZE)) \
+    $(call quote,$(MODE)) $(call quote,$(KERNEL)) $(call quote,$(TRAP)) $(call quote,$(SANITIZE)) \
     $(call quote,$(filter host,$(ARCH))) $(or $(APPS),$(call quote,$(APP))))
 $(if $(wrong),$(error $(wrong)))
 else
@@ -60,7 +60,7 @@ LIBFDT  = build/libfdt
 DEBUG   = $(if $(filter debug,$(MODE)),-debug)
 VARIANT = $(DEBUG)$(addprefix -,$(SANITIZE))
 OBJ     = $(BUILD)/$(ISA)$(VARIANT)
-IMAGES  = $(BUILD)/$(BOARD)$(VARIANT)
+IMAGES  = $(BUILD)/$(BOARD)$(VARIANT)$(addprefix -trap,$(TRAP))
 # Unit tests; counted ones (SANITIZE=coverage) without sanitizers, whose own branches would count.
 HOSTOBJ = $(BUILD)/host$(if $(filter coverage,$(SANITIZE)),-coverage)
 # Asked once, and only when something is compiled.
@@ -103,7 +103,11 @@ KIND_tests = test
 SRCS :=
 -include $(wildcard arch/files.mk arch/$(ARCH)/files.mk boot/files.mk kernel/files.mk sched/files.mk)
 ROOM_SRCS := $(SRCS) $(wildcard board/$(BOARD)/*.c)
-ROOM_OBJS  = $(patsubst %,$(OBJ)/%.o,$(patsubst %.c,%,$(ROOM_SRCS)))
+room_objs  = $(patsubst %,$1/%.o,$(patsubst %.c,%,$2))
+# TRAP=N: an old bug on purpose (docs/lessons.md). What has such a switch is compiled apart from the rest.
+TRAPPED   := $(if $(TRAP),$(shell grep -l PINION_TRAP $(ROOM_SRCS)))
+TRAPOBJ    = $(OBJ)/trap$(TRAP)
+ROOM_OBJS  = $(call room_objs,$(OBJ),$(filter-out $(TRAPPED),$(ROOM_SRCS))) $(call room_objs,$(TRAPOBJ),$(TRAPPED))
 
 # A program is a file or a folder of files. One outside the tree keeps its whole path, below abs/.
 APPS     = $(APP)
@@ -138,6 +142,11 @@ $(OBJ)/%.o: %.c $(OBJ)/flags | $(LIBRARIES)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(call room_flags,$<) -MMD -MP -c -o $@ $<
+
+$(TRAPOBJ)/%.o: %.c $(OBJ)/flags
+	$(call say,CC,$< with trap $(TRAP))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(call room_flags,$<) -DPINION_TRAP=$(TRAP) -MMD -MP -c -o $@ $<
 
 $(OBJ)/%.S.o: %.S $(OBJ)/flags
 	$(call say,AS,$<)

@@ -9,9 +9,19 @@
  * it. A fetch is never that.
  */
 #include "kernel/trap.h"
+#include "kernel/clock.h"
 #include "kernel/console.h"
 #include "kernel/irq.h"
 #include "kernel/power.h"
+
+static void ipi_came(struct arch_hart *hart, struct arch_frame *f)
+{
+    sched_trap_ipi(hart, f);
+#if PINION_TRAP == 2 /* acknowledges behind the look: what came since goes with it */
+    clock_window();
+    irq_poll(sched_hart_no(hart));
+#endif
+}
 
 arch_leaver *trap_timer(struct arch_hart *hart, struct arch_frame *f)
 {
@@ -22,7 +32,7 @@ arch_leaver *trap_timer(struct arch_hart *hart, struct arch_frame *f)
 arch_leaver *trap_software(struct arch_hart *hart, struct arch_frame *f)
 {
     irq_software();
-    sched_trap_ipi(hart, f);
+    ipi_came(hart, f);
     return sched_trap_exit(hart, f);
 }
 
@@ -30,7 +40,7 @@ arch_leaver *trap_external(struct arch_hart *hart, struct arch_frame *f)
 {
     switch (irq_external(sched_hart_no(hart))) {
     case IRQ_TIMER: sched_trap_timer(hart, f); break;
-    case IRQ_IPI: sched_trap_ipi(hart, f); break;
+    case IRQ_IPI: ipi_came(hart, f); break;
     case IRQ_NONE:
     case IRQ_DEVICE: break;
     }

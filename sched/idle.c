@@ -331,6 +331,13 @@ static void sleep_until_woken(struct m *m)
             arch_irq_disable();
             continue;
         }
+#if PINION_TRAP == 1 /* "a clean start": drops what has come since the look */
+        clock_window();
+        take_ipi(m);
+#elif PINION_TRAP == 10 /* an interrupt between the two finds us awake; then we sleep */
+        arch_irq_enable();
+        clock_window();
+#endif
         arch_wait();
         /* relaxed: looked at again above. */
         if (load_relaxed(&m->next_p) == NULL) {
@@ -341,6 +348,16 @@ static void sleep_until_woken(struct m *m)
     sysmon_leave(m);
     m->idle_since = 0;
     m->idle_ns += (uint64_t)(clock_ns() - since);
+}
+
+/* sched.lock held: W1 and W2, and the lock is free. */
+static void give_up_and_unlock(struct m *m)
+{
+    give_up_p_locked(m);
+    spin_unlock(&sched.lock);
+    slice_stop(m);
+    if (m->spinning)
+        spin_stop(m);
 }
 
 void idle_sleep(struct m *m)
@@ -355,13 +372,16 @@ void idle_sleep(struct m *m)
         spin_unlock(&sched.lock);
         return;
     }
-    give_up_p_locked(m); /* W1 */
-    spin_unlock(&sched.lock);
-    slice_stop(m);
-    if (m->spinning)
-        spin_stop(m); /* W2 */
-    fence_full();     /* O3: W3, pairs with the fence in wake_idle */
-    if (work_in_sight(p)) {
+#if PINION_TRAP == 3 /* no fence, and what a store buffer may make of that: W4 before W1 */
+    bool work = work_in_sight(p);
+    clock_window();
+    give_up_and_unlock(m);
+#else
+    give_up_and_unlock(m); /* W1, W2 */
+    fence_full();          /* O3: W3, pairs with the fence in wake_idle */
+    bool work = work_in_sight(p);
+#endif
+    if (work) {
         if (wake_self(m))
             return;
     } else {

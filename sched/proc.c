@@ -511,5 +511,9 @@ HOT void runtime_gosched(void)
     /* relaxed: own slots; the new one is published by arch_yield (O1). */
     uintptr_t next = load_relaxed(runq_slot(&p->runq, h));
     store_relaxed(runq_slot(&p->runq, t), g_tp(g)); /* relaxed: as above */
+#if PINION_TRAP == 5 /* O1: published too early: its registers are those of an earlier stop */
+    store_release(&p->runq.ring.tail, t + 1);
+    clock_window();
+#endif
     arch_yield(next, &m->hart, &p->runq.ring, h, t + 1);
 }

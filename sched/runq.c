@@ -99,6 +99,11 @@ static uint32_t runq_grab(struct runq *mine, uint32_t at, struct runq *victim)
         /* O1: acquire pairs with the release of tail in runq_put and arch_yield. */
         uint32_t t = load_acquire(&victim->ring.tail);
         uint32_t n = (t - h) - (t - h) / 2;
+#if PINION_TRAP == 34 /* T2 before T1: head may have passed t, and t - h is 4294967295 */
+        clock_window();
+        h = load_acquire(&victim->ring.head); /* order: as above */
+        n = t - h < RUNQ_SIZE ? (t - h) - (t - h) / 2 : RUNQ_SIZE / 2;
+#endif
         if (n == 0)
             return 0;
         if (n > RUNQ_SIZE / 2)

@@ -52,5 +52,9 @@ refuse 'MEM=' "$app" MEM=0M
 refuse 'ICOUNT=' "$app" ICOUNT=2
 refuse 'MODE=' "$app" MODE=fast
 refuse 'KERNEL=' "$app" KERNEL=zip
+refuse 'docs/lessons.md has: 1 2 3 5 10 22 24 34' "$app" TRAP=4
+refuse 'docs/lessons.md has' "$app" TRAP=0
+refuse 'docs/lessons.md has' "$app" TRAP='1 2'
+refuse 'docs/lessons.md has' "$app" TRAP=five
 
 exit $failed

@@ -16,7 +16,9 @@
 #include "sched/runq.h"
 
 /* A wait that has lasted longer is a hang. Hosts are slow and shared: seconds, not milliseconds. */
+#ifndef PATIENCE
 #define PATIENCE (30 * SECOND)
+#endif
 
 /* relaxed, all here: a look at a machine that stands still, or a guess at one that does not. */
 static inline void stress_show(void)
@@ -60,15 +62,20 @@ stress_fail(const char *file, int line, const char *what, ...)
             stress_fail(__FILE__, __LINE__, __VA_ARGS__); \
     } while (0)
 
-/* Waits for cond without giving this hart away: only another one can bring it about. */
+/* Waits for cond without giving this hart away, not at the end of a slice either: only another one can
+ * bring it about. */
 #define SPIN_UNTIL(cond, ...)                                          \
     do {                                                               \
+        bool late_ = false;                                            \
         int64_t until_ = 0;                                            \
-        for (unsigned n_ = 1; !(cond); n_++)                           \
+        preempt_off();                                                 \
+        for (unsigned n_ = 1; !(cond) && !late_; n_++)                 \
             if (n_ % 4096 == 0) {                                      \
                 until_ = until_ == 0 ? time_now() + PATIENCE : until_; \
-                CHECK(time_now() < until_, __VA_ARGS__);               \
+                late_ = time_now() >= until_;                          \
             }                                                          \
+        preempt_on();                                                  \
+        CHECK(!late_, __VA_ARGS__);                                    \
     } while (0)
 
 /* Numbers that look random; each goroutine has a state of its own, not 0. */

@@ -12,7 +12,12 @@
  *
  * Each wake costs one interrupt: at the end, interrupts sent and harts woken are the same number.
  */
+#define PATIENCE (patience * SECOND)
 #include "stress.h"
+#include "kernel/irq.h"
+#include "sched/preempt.h"
+
+static int64_t patience = 30; /* s; the second argument */
 
 static _Atomic uint32_t done, running;
 
@@ -32,7 +37,7 @@ static bool is_done(uint32_t round)
 static void spawn_one(uint32_t rounds, uint32_t rng)
 {
     for (uint32_t r = 1; r <= rounds; r++) {
-        spin_for_loops(random_skewed(&rng, 14));
+        spin_for_loops(random_skewed(&rng, 17));
         CHECK(go(say_done, (void *)(uintptr_t)r) > 0, "go failed");
         SPIN_UNTIL(is_done(r), "spawn %lu was not run", (unsigned long)r);
     }
@@ -100,6 +105,41 @@ static void spawn_pinned(uint32_t rounds, uint32_t rng)
         SPIN_UNTIL(is_done(r), "spawn %lu for P%lu was not run", (unsigned long)r,
                    (unsigned long)wanted_hart);
     }
+}
+
+/* ---- one spawn for a P that is busy, and has just been interrupted for nothing ---- */
+
+static void keep_busy(void *unused)
+{
+    (void)unused;
+    running = 1;
+    while (!last_round)
+        continue;
+    running = 0;
+}
+
+/* Without a slice nothing tells that hart of the newcomer but the interrupt. */
+static void spawn_for_the_busy(uint32_t rounds, uint32_t rng)
+{
+    int64_t slice = preempt_slice_ns;
+    wanted_hart = (uint32_t)(runtime_hart() + 1) % (uint32_t)runtime_gomaxprocs(0);
+    struct m *m = sched.m[wanted_hart];
+    struct go_attr there = {.affinity = UINT64_C(1) << wanted_hart};
+    last_round = false;
+    preempt_slice_ns = 100 * MICROSECOND;
+    CHECK(go_with(&there, keep_busy, NULL) > 0, "go_with failed");
+    SPIN_UNTIL(running == 1, "the busy one does not run");
+    for (uint32_t r = 1; r <= rounds; r++) {
+        SPIN_UNTIL(!load_relaxed(&m->slice_on), "a slice without end");
+        irq_send_ipi(m->hart_no);
+        spin_for_loops(random_skewed(&rng, 14));
+        CHECK(go_with(&there, say_done_there, (void *)(uintptr_t)r) > 0, "go_with failed");
+        SPIN_UNTIL(is_done(r), "spawn %lu for busy P%lu was not run", (unsigned long)r,
+                   (unsigned long)wanted_hart);
+    }
+    last_round = true;
+    SPIN_UNTIL(running == 0, "the busy one did not end");
+    preempt_slice_ns = slice;
 }
 
 /* ---- a sleeper ---- */
@@ -193,8 +233,9 @@ static const struct hunt {
     int harts; /* that it needs */
 } hunts[] = {
     {"spawn", spawn_one, 10000, 2},
-    {"unlock", unlock_one, 10000, 2},
     {"spawn for one P", spawn_pinned, 10000, 2},
+    {"spawn for a busy P", spawn_for_the_busy, 300, 2},
+    {"unlock", unlock_one, 10000, 2},
     {"sleeper", sleep_one, 5000, 2},
     {"spawn for all", spawn_all, 100, 2},
     {"two submitters", spawn_two, 5000, 3},
@@ -202,6 +243,8 @@ static const struct hunt {
 
 int main(int argc, char **argv)
 {
+    if (argc > 2)
+        patience = atol(argv[2]);
     for (size_t i = 0; i < sizeof(hunts) / sizeof(hunts[0]); i++) {
         const struct hunt *h = &hunts[i];
         if (runtime_gomaxprocs(0) < h->harts)
