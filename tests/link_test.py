@@ -33,6 +33,7 @@ CASES = [
     (b"\x0e\x10N\x10O\x10P\n", b"\x0e\x0f\x10\n", b"", None),
     (b"\x0eE3\n\x10E17\n", b"E3\n", b"", 17),
     (b"\x0ehalf a line\x10E0\n", b"half a line", b"", 0),
+    (b"\x0eout\r\n\x10E4\r\n", b"out\r\n", b"", 4),
     (b"\x0e\x10E255\n\x0fsbi: off\n", b"", b"sbi: off\n", 255),
     (b"\x0e\x10E-1\n", b"", b"", 255),
     (b"\x0e\x10Exyz\nabc\n", b"\x10Exyz\nabc\n", b"", None),

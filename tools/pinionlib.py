@@ -8,6 +8,7 @@ The guest, told by the word pinion.host=1 in its boot arguments, frames its outp
     SI  0x0f    what follows is its standard error, or boot messages
     DLE 0x10    then N, O or P: a data byte 0x0e, 0x0f or 0x10
                 then E, decimal digits and a newline: the program's exit value
+                (CR and newline where the line goes through OpenSBI, which adds it)
 
 Until the first SO or SI, firmware or boot is talking; that counts as standard error. What the host's
 standard input has goes to the guest as it is once the guest is heard (a frame, or a boot message,
@@ -60,7 +61,7 @@ class Decoder:
         data = self.rest + data
         self.rest = b""
         at = 0
-        for mark in re.finditer(rb"[\x0e\x0f]|\x10(?:[NOP]|E(-?[0-9]{1,9})\n|.)?", data, re.S):
+        for mark in re.finditer(rb"[\x0e\x0f]|\x10(?:[NOP]|E(-?[0-9]{1,9})\r?\n|.)?", data, re.S):
             if mark.start() < at:
                 continue
             text = mark.group()

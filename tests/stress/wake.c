@@ -235,7 +235,7 @@ static const struct hunt {
     {"spawn", spawn_one, 10000, 2},
     {"spawn for one P", spawn_pinned, 10000, 2},
     {"spawn for a busy P", spawn_for_the_busy, 300, 2},
-    {"unlock", unlock_one, 10000, 2},
+    {"unlock", unlock_one, 3000, 2},
     {"sleeper", sleep_one, 5000, 2},
     {"spawn for all", spawn_all, 100, 2},
     {"two submitters", spawn_two, 5000, 3},

@@ -4,6 +4,7 @@
  */
 #include <stdatomic.h>
 #include "check.h"
+#include "kernel/console.h"
 
 static _Atomic int arrived;
 static waitgroup end;
@@ -47,6 +48,6 @@ int main(int argc, char **argv)
     waitgroup_wait(&end);
     if (argc > 2)
         take_and_touch((size_t)atoi(argv[2]));
-    printf("%d harts met\n", harts);
+    printf("%d harts met, console %s\n", harts, console_name());
     return 0;
 }

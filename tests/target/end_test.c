@@ -257,6 +257,17 @@ static void recurse_and_defer(void *unused)
     recurse_for_ever(unused);
 }
 
+/* The handler of the first fault looks up who it was by the thread pointer, and faults itself. */
+static int trap_in_a_handler(void)
+{
+#if defined(__riscv)
+    __asm__ volatile("li tp, 0x4000\n\tebreak");
+#else
+    __asm__ volatile("mov x0, #0x4000\n\tmsr tpidr_el0, x0\n\tbrk #1" ::: "x0");
+#endif
+    return 1;
+}
+
 static int overflow_in_a_goroutine(void)
 {
     go(recurse_and_defer, NULL);
@@ -523,6 +534,7 @@ static const struct {
     END(fault_in_a_goroutine),
     END(fault_in_main),
     END(call_null),
+    END(trap_in_a_handler),
     END(overflow_in_a_goroutine),
     END(overflow_in_main),
     END(overflow_in_a_switch),
