@@ -38,8 +38,8 @@ LIST.read_string(text_of("tests/list"))
 APPS = {LIST[name].get("app") for name in LIST.sections()}
 COMMANDS = " ".join(LIST[name].get("command", "") for name in LIST.sections())
 SWITCHED = {LIST[name].get("trap") for name in LIST.sections()} - {None}
-NAMES = set(re.findall(r"\btrap_\d\w+(?=\()", all_text("tests/target/*.c", "tests/unit/*.c",
-                                                       "tests/stress/*.c"))) | set(LIST.sections())
+TESTS = all_text("tests/target/*.c", "tests/unit/*.c", "tests/stress/*.c")
+NAMES = set(re.findall(r"^(?:TEST\(|static void )(trap_\d\w+)\b", TESTS, re.M)) | set(LIST.sections())
 SWITCHES = set(re.findall(r"^#.*PINION_TRAP == (\d+)", all_text("kernel/*.c", "sched/*.c"), re.M))
 LESSONS = set(re.findall(r"^## (\d+):", text_of("docs/lessons.md"), re.M))
 

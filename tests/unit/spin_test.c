@@ -53,6 +53,31 @@ TEST(a_newcomer_does_not_pass_who_waits)
     CHECK_EQ(atomic_load(&l.word), SPIN_WAITER);
 }
 
+static struct spin free_but_waited_for = {.word = SPIN_WAITER, .next = 1};
+static _Atomic bool passed;
+
+static void *come_new(void *unused)
+{
+    spin_lock(&free_but_waited_for);
+    atomic_store(&passed, true);
+    return unused;
+}
+
+/* The same for one that is ready to wait: it takes the next ticket, and has the lock when that is served. */
+TEST(trap_20_a_newcomer_queues_behind_who_waits)
+{
+    struct spin *l = &free_but_waited_for;
+    pthread_t newcomer;
+    pthread_create(&newcomer, NULL, come_new, NULL);
+    while (atomic_load(&l->next) == 1 && !atomic_load(&passed))
+        continue;
+    CHECK(!atomic_load(&passed));
+    atomic_fetch_sub(&l->word, SPIN_WAITER); /* the one before has had it, and gone */
+    atomic_store(&l->serving, 1);
+    pthread_join(newcomer, NULL);
+    CHECK(atomic_load(&passed));
+}
+
 static struct spin queued;
 static _Atomic int first;
 
