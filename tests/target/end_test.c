@@ -4,6 +4,7 @@
  */
 #include <stdatomic.h>
 #include "check.h"
+#include "sched/gmp.h"
 
 static void say(void *text)
 {
@@ -124,6 +125,27 @@ static void panic_at_once(void *unused)
     while (atomic_load(&ready_to_end) < runtime_numcpu())
         continue;
     runtime_panic("all at once");
+}
+
+/* While the first waits for it to stand still, which it does not hear of. */
+static _Atomic bool deaf;
+
+static void throw_as_well(void *unused)
+{
+    (void)unused;
+    arch_irq_disable();
+    deaf = true;
+    while (atomic_load(&sched.halting) == NULL)
+        continue;
+    sched_throw("the second to end it");
+}
+
+static int two_throw(void)
+{
+    go(throw_as_well, NULL);
+    while (!deaf)
+        continue;
+    sched_throw("the first to end it");
 }
 
 static int all_panic_at_once(void)
@@ -528,6 +550,7 @@ static const struct {
     END(end_by_abort),
     END(all_end_at_once),
     END(all_panic_at_once),
+    END(two_throw),
     END(panic_in_a_goroutine),
     END(panic_in_a_deferred_call),
     END(panic_amid_printing),

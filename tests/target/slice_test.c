@@ -256,6 +256,34 @@ static void trap_29_time_goes_on_over_preemptions_and_moves(void)
     crowd(40 + 4 * runtime_numcpu(), read_the_clock);
 }
 
+/* ---- who looks on while others go on ---- */
+
+static void come_and_go(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&enough))
+        apart(note_that_i_ran, NULL);
+}
+
+/*
+ * The count is made of numbers of all Ps, one after the other, and who counts may lose his hart in
+ * between. Goroutines that start and end meanwhile, not always on the same P, may make it too large; those
+ * who are there all the time are in it.
+ */
+static void trap_33_a_count_amid_starts_and_ends_misses_nobody(void)
+{
+    waitgroup end = {0};
+    int n = 2 * runtime_numcpu();
+    atomic_store(&enough, false);
+    for (int i = 0; i < n; i++)
+        CHECK(waitgroup_go(&end, come_and_go, NULL) > 0);
+    uint16_t began = slices_used();
+    while ((uint16_t)(slices_used() - began) < 30)
+        CHECK(runtime_numgoroutine() >= 1 + n);
+    atomic_store(&enough, true);
+    waitgroup_wait(&end);
+}
+
 /* Interrupts of all harts so far. */
 LOOKS_ON static uint64_t interrupts(void)
 {
@@ -291,6 +319,7 @@ int main(void)
     RUN(trap_09_28_timers_fire_while_all_harts_are_busy);
     RUN(trap_28_a_lone_spinner_lets_timers_fire);
     RUN(trap_29_time_goes_on_over_preemptions_and_moves);
+    RUN(trap_33_a_count_amid_starts_and_ends_misses_nobody);
     RUN(a_lone_spinner_is_left_alone);
     CHECK_SOON(runtime_numgoroutine() == 1);
     return 0;

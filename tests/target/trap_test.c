@@ -371,30 +371,6 @@ static void trap_24_who_i_am_moves_with_me(void)
     CHECK(runtime_numcpu() == 1 || atomic_load(&moves) > 0);
 }
 
-/* ---- 33: who looks on while others go on ---- */
-
-static void come_and_go(void *unused)
-{
-    (void)unused;
-    for (int i = 0; i < 3000; i++)
-        apart(say_that_it_ran, NULL);
-}
-
-/* The count is of several Ps' numbers, one after the other, and goroutines start and end meanwhile, not
- * always on the same P. It may say too many then, but those who are there all the time are in it. */
-static void trap_33_a_count_amid_starts_and_ends_misses_nobody(void)
-{
-    waitgroup end = {0};
-    for (int i = 0; i < runtime_numcpu(); i++)
-        CHECK(waitgroup_go(&end, come_and_go, NULL) > 0);
-    for (int i = 0; i < 20000; i++) {
-        CHECK(runtime_numgoroutine() >= 1);
-        if (i % 16 == 0)
-            runtime_gosched();
-    }
-    waitgroup_wait(&end);
-}
-
 int main(void)
 {
     RUN(trap_13_nobody_is_scheduled_before_the_scheduler_is_there);
@@ -406,7 +382,6 @@ int main(void)
     RUN(trap_07_a_stack_is_reused_only_when_it_was_left);
     RUN(trap_14_15_17_interrupts_change_no_register);
     RUN(trap_24_who_i_am_moves_with_me);
-    RUN(trap_33_a_count_amid_starts_and_ends_misses_nobody);
     CHECK_SOON(runtime_numgoroutine() == 1);
     return 0;
 }
