@@ -5,6 +5,7 @@
  *     pinion.name=NAME       argv[0]
  *     pinion.gomaxprocs=N    Ps at the start
  *     pinion.schedtrace=MS   the scheduler's state every MS milliseconds, as one line in Go's form
+ *     pinion.chaos=SEED      the scheduler chooses at random (sched/chaos.c)
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
 #include "boot/args.h"
@@ -51,6 +52,9 @@ static void setting(struct args *a, char *word)
         if (!number(v, &a->schedtrace))
             kprintf("pinion: %s: a number of milliseconds is wanted; there will be no trace\n",
                     word);
+    } else if ((v = value_of(word, "pinion.chaos")) != NULL) {
+        if (!number(v, &a->chaos) || a->chaos == 0)
+            kprintf("pinion: %s: a seed from 1 is wanted; there will be no chaos\n", word);
     } else if (strcmp(word, "pinion.memstats") == 0 || strcmp(word, "pinion.memstats=1") == 0) {
         a->memstats = true;
     } else if (value_of(word, "pinion.host") == NULL) {

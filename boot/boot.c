@@ -183,6 +183,7 @@ static void boot_scheduler(void *unused, struct arch_hart *hart)
     args_parse(&args, machine.bootargs);
     sched_settle(up, args.gomaxprocs);
     sched_trace_every(args.schedtrace);
+    sched_chaos(args.chaos);
     if (args.memstats)
         sched_memstats_at_exit();
     sched_main(self, start_main, start_prepare(&args));

@@ -93,6 +93,30 @@ void irq_send_ipi(unsigned hart)
         irq_ring(door->word);
 }
 
+/* What irq_divert has put aside. */
+static struct irq_door undiverted[MACHINE_MAX_HARTS];
+static void (*undiverted_ring)(uint64_t word) = ring_nobody;
+
+void irq_divert(void (*to)(uint64_t hart))
+{
+    undiverted_ring = irq_ring;
+    irq_ring = to;
+    for (unsigned i = 0; i < MACHINE_MAX_HARTS; i++) {
+        undiverted[i] = irq_doors[i];
+        irq_doors[i] = (struct irq_door){NULL, i};
+    }
+}
+
+void irq_send_now(unsigned hart)
+{
+    struct irq_door *door = &undiverted[hart];
+    arch_io_barrier(); /* order: as in irq_send_ipi, for what was stored since */
+    if (door->reg)
+        *door->reg = (uint32_t)door->word;
+    else
+        undiverted_ring(door->word);
+}
+
 const char *irq_ipi_name(void)
 {
     return ipi_name;

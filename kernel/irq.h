@@ -23,6 +23,10 @@ void irq_init_hart(unsigned hart);
 
 /* Interrupts hart (logical number), which may be the caller's own. Any context. */
 void irq_send_ipi(unsigned hart);
+/* Boot: from now on irq_send_ipi(hart) calls to(hart) instead, which lets irq_send_now do it when it
+ * likes, on the same hart. All harts have set themselves up. */
+void irq_divert(void (*to)(uint64_t hart));
+void irq_send_now(unsigned hart);
 /* Name of the way IPIs go: "sswi", "imsic", "gic", "sbi", "none". */
 const char *irq_ipi_name(void);
 /* Name of the controller: "plic", "imsic", "gicv2", "gicv3", "none". */

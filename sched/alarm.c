@@ -18,6 +18,7 @@
 #include <pinion/time.h>
 #include <stdlib.h>
 #include "sched/atomic.h"
+#include "sched/chaos.h"
 #include "sched/g.h"
 #include "sched/proc.h"
 #include "sched/timechan.h"
@@ -43,7 +44,7 @@ static bool begin_fn(struct timer_node *node)
 {
     static const struct go_attr none;
     struct alarm *a = (struct alarm *)node;
-    return g_spawn(&none, NULL, a->fn, a->arg, (uintptr_t)time_after_func) > 0;
+    return !chaos_refusal() && g_spawn(&none, NULL, a->fn, a->arg, (uintptr_t)time_after_func) > 0;
 }
 
 /* a, if there is one, is not wanted after all. */

@@ -57,7 +57,7 @@ static struct {
     uint32_t n_empty;           /* lock */
 } gs;
 
-size_t chunk_tls_size;
+static size_t tls_size; /* of the thread-local block, bytes */
 
 static size_t round_up(size_t n, size_t to)
 {
@@ -76,17 +76,18 @@ static size_t value(const char *symbol)
     return (size_t)symbol;
 }
 
-void chunk_init(void)
+bool chunk_init(void)
 {
     size_t tls_align = value(__tls_align);
-    chunk_tls_size = value(__tls_size);
+    tls_size = value(__tls_size);
     gs.align = tls_align > 64 ? tls_align : 64;
     gs.tls_at = round_up(ARCH_TLS_OFFSET, tls_align > 0 ? tls_align : 1);
-    size_t block = chunk_tls_size == 0 ? 0 : gs.tls_at + chunk_tls_size;
+    size_t block = tls_size == 0 ? 0 : gs.tls_at + tls_size;
     gs.stride = round_up(sizeof(struct chunk *) + sizeof(struct g) + block, gs.align);
     gs.pages = CHUNK_PAGES;
     while (gs.pages * PAGE_SIZE < sizeof(struct chunk) + gs.align + gs.stride)
         gs.pages *= 2;
+    return tls_size != 0;
 }
 
 void chunk_tls_init(struct g *g)
@@ -94,7 +95,7 @@ void chunk_tls_init(struct g *g)
     char *block = (char *)g_tp(g) + gs.tls_at;
     size_t data = value(__tdata_size);
     memcpy(block, __tdata_start, data);
-    memset(block + data, 0, chunk_tls_size - data);
+    memset(block + data, 0, tls_size - data);
 }
 
 /* ---- lists ---- */

@@ -70,6 +70,13 @@
 /* Pools give up what has lain unused for two of these, ns. Go: each garbage collection, 2 minutes. */
 #define POOL_TRIM_NS INT64_C(120000000000)
 
+/* Chaos: about how long a busy hart is left alone, at most, ns; and how much of a tick's being late counts. */
+#define CHAOS_TICK_NS     ((int64_t)1 << 18)
+#define CHAOS_LATE_MAX_NS 2500000
+/* And one in so many of malloc's requests is refused at first, where all come the long way; of others. */
+#define CHAOS_REFUSE_BLOCK 64
+#define CHAOS_REFUSE       8
+
 /* How long a hart that ends the run waits for the others to stop, ns. */
 #define HALT_WAIT_NS 100000000
 

@@ -182,6 +182,16 @@ static int64_t next_id(struct p *p)
     return p->goid_next++;
 }
 
+uint32_t g_more;
+
+static __attribute__((noinline)) void prepare_more(struct g *g)
+{
+    if (g_more & MORE_TLS)
+        chunk_tls_init(g);
+    if (g_more & MORE_CHAOS)
+        g->flags |= GF_CHAOS;
+}
+
 /* Fills in g, dead until now, to run fn(arg). A dead G has no name, affinity, wg, defers or reent. */
 static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void *arg, uintptr_t pc)
 {
@@ -194,8 +204,8 @@ static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void 
     g->arch_flags = 0;
     g->flags = 0;
     g->preempt_wanted = 0;
-    if (__builtin_expect(chunk_tls_size != 0, 0))
-        chunk_tls_init(g);
+    if (__builtin_expect(g_more != 0, 0))
+        prepare_more(g);
     arch_context_init(&g->ctx, g->stack.hi, fn, arg);
 }
 

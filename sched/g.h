@@ -12,6 +12,9 @@ struct g *g_new_scheduler(struct m *m);
 /* As go_with, called from pc; wg, if not NULL, is done when the goroutine has ended. */
 int64_t g_spawn(const struct go_attr *attr, struct waitgroup *wg, void (*fn)(void *), void *arg,
                 uintptr_t pc);
+/* What a new goroutine needs beyond the common. Mostly nothing, which one load tells. Written at boot. */
+enum { MORE_TLS = 1, MORE_CHAOS = 2 };
+extern uint32_t g_more;
 /* Live goroutines. */
 int64_t g_count(void);
 /* Empties p's list of dead Gs. The caller has p. */

@@ -65,12 +65,14 @@ enum wait_reason {
 };
 
 /* Flags of a G, beside the port's arch_flags. */
-#define GF_APART (GF_PINNED | GF_WIRED) /* never enters a ring; neighbours: one instruction asks */
+#define GF_APART (GF_PINNED | GF_WIRED) /* never enters a ring */
+#define GF_ASIDE (GF_APART | GF_CHAOS)  /* takes the long way; neighbours: one instruction asks */
 enum {
     GF_PINNED = 1, /* affinity is not "any": never enters a ring */
     GF_WIRED = 2,  /* has its hart to itself: in no queue but the global one (wired.c) */
-    GF_ENDING = 4, /* its end has work to do: defers, reent, a waitgroup, main's */
-    GF_ODD = 8,    /* a name, an affinity, a large stack: its burial has work to do */
+    GF_CHAOS = 4,  /* where it goes is left to chance (chaos.c) */
+    GF_ENDING = 8, /* its end has work to do: defers, reent, a waitgroup, main's */
+    GF_ODD = 16,   /* a name, an affinity, a large stack: its burial has work to do */
 };
 
 struct _reent;

@@ -17,7 +17,7 @@
 #include "sched/g.h"
 #include "sched/idle.h"
 #include "sched/proc.h"
-#include "sched/schedtrace.h"
+#include "sched/timer.h"
 
 static struct m *made[64];
 
@@ -70,7 +70,7 @@ static struct p *make_p(unsigned i)
 
 int sched_init(unsigned n, const uint64_t hwid[], uintptr_t root)
 {
-    chunk_init();
+    g_more = chunk_init() ? MORE_TLS : 0;
     for (unsigned i = 0; i < n; i++) {
         made[i] = make_m(i, hwid[i], root);
         sched.p[i] = make_p(i);
@@ -113,7 +113,7 @@ void sched_main(struct m *m, void (*fn)(void *), void *arg)
 
 void sched_start(struct m *m)
 {
-    schedtrace_tick(m);
+    timers_extra(m);
     arch_irq_enable();
     if (m->p == NULL)
         idle_without_p(m);

@@ -49,6 +49,7 @@
 #include "kernel/console.h"
 #include "kernel/span.h"
 #include "sched/cache.h"
+#include "sched/chaos.h"
 #include "sched/fatal.h"
 #include "sched/g.h"
 #include "sched/heap_check.h"
@@ -240,13 +241,26 @@ static size_t usable(const void *x, unsigned class)
 
 /* ---- the short ways ---- */
 
+/* Without short cuts. Preemption is off, once more than the caller's. */
+static __attribute__((noinline)) void *malloc_long(size_t n, void *by)
+{
+    preempt_on();
+    /* Now and then a first request is refused. */
+    for (unsigned step = 1; step <= 2 && chaos_on && chaos_refuses(CHAOS_REFUSE_BLOCK); step++)
+        reclaim(step);
+    return allocate(n, 1, (uintptr_t)by);
+}
+
 /* Mostly a batch has been used up; and there is another. */
 static __attribute__((noinline)) HOT void *malloc_slow(size_t n, void *by)
 {
     struct p *p = preempt_off()->p;
     void *x = NULL;
-    if (n <= SMALL_MAX && p != NULL && p->cache->short_cuts)
+    if (n <= SMALL_MAX && p != NULL) {
+        if (__builtin_expect(!p->cache->short_cuts, 0))
+            return malloc_long(n, by);
         x = cache_take_kept(p->cache, size_class_of(n));
+    }
     preempt_on();
     return x != NULL ? x : allocate(n, 1, (uintptr_t)by);
 }
@@ -352,6 +366,8 @@ static bool resize_here(void *x, unsigned class, size_t n)
         return false;
     if (class != CLASS_LARGE)
         return size_class_of(n) == class;
+    if (pages_for(n) > large_pages(x) && chaos_refusal())
+        return false;
     preempt_off();
     bool done = large_resize(x, pages_for(n));
     preempt_on();

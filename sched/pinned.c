@@ -3,10 +3,11 @@
  *
  * They never enter a ring, so that thieves need no look at what they take. They have a queue of
  * their own per P, the owner's alone, which takes turns with the ring, and a pinbox to arrive in from
- * other harts. ATTN_PINNED keeps the P on the slow path while one is about: queued, or running.
+ * other harts. (What chaos has marked comes by here too, and goes on to chaos.c.) ATTN_PINNED keeps the P on the slow path while one is about: queued, or running.
  */
 #include "sched/pinned.h"
 #include "sched/atomic.h"
+#include "sched/chaos.h"
 #include "sched/idle.h"
 #include "sched/preempt.h"
 #include "sched/runq.h"
@@ -44,12 +45,8 @@ static struct p *home_from(struct p *p, struct g *g)
     return sched.p[lowest(idle != 0 ? idle : may)];
 }
 
-void pinned_enqueue(struct p *p, struct g *g)
+static void enqueue_pinned(struct p *p, struct g *g)
 {
-    if (g->flags & GF_WIRED) {
-        wired_ready(g);
-        return;
-    }
     struct p *home = home_from(p, g);
     if (home == p) {
         pinned_put(p, g);
@@ -58,6 +55,27 @@ void pinned_enqueue(struct p *p, struct g *g)
     }
     inbox_put(home, &home->pinbox, g);
     wake_p(home); /* a busy one gets an interrupt too: S1 */
+}
+
+/* Wired, or left to chance. */
+static __attribute__((noinline)) void enqueue_odd(struct p *p, struct g *g)
+{
+    if (g->flags & GF_WIRED) {
+        wired_ready(g);
+    } else if (g->flags & GF_PINNED) {
+        enqueue_pinned(p, g);
+    } else {
+        chaos_put(p, g);
+        slice_ensure(g_self()->m);
+    }
+}
+
+void pinned_enqueue(struct p *p, struct g *g)
+{
+    if (g->flags & (GF_WIRED | GF_CHAOS))
+        enqueue_odd(p, g);
+    else
+        enqueue_pinned(p, g);
 }
 
 static void move_apart(struct p *p, struct g *g)

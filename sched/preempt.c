@@ -59,6 +59,7 @@
 #include "kernel/stack.h"
 #include "kernel/vm.h"
 #include "sched/atomic.h"
+#include "sched/chaos.h"
 #include "sched/fatal.h"
 #include "sched/global.h"
 #include "sched/idle.h"
@@ -66,7 +67,7 @@
 #include "sched/section.h"
 #include "sched/timer.h"
 
-enum { WANT_LOOK = 1, WANT_END = 2 };
+enum { WANT_LOOK = 1, WANT_END = 2, WANT_CHAOS = 4 };
 
 _Atomic int64_t preempt_slice_ns = SLICE_NS;
 
@@ -295,7 +296,7 @@ static __attribute__((noinline)) arch_leaver *make_room_and_leave(struct m *m, s
                                                                   struct arch_frame *f)
 {
     uintptr_t sp = arch_frame_sp(f);
-    if (make_room(g, sp))
+    if (!chaos_refusal() && make_room(g, sp))
         return leave(g, sp);
     /* On the spill page, which an earlier preemption has mapped, and nearly at its end. */
     if (sp - g->stack.lo < ARCH_FRAME_ROOM)
@@ -343,7 +344,7 @@ static inline __attribute__((always_inline)) void send_behind(struct m *m, struc
     struct p *p = m->p;
     p->count.preemptions++;
     g->slices++;
-    if (g->flags & GF_APART)
+    if (g->flags & GF_ASIDE)
         sched_put_tail(p, g);
     else
         global_put_batch(g, g, 1);
@@ -383,12 +384,30 @@ static bool guest_runs(const struct m *m)
     return m->host != NULL && m->guest_at == p_switches(m->p);
 }
 
+void preempt_at_random(struct m *m)
+{
+    want(m, m->p, WANT_CHAOS);
+}
+
+void preempt_not_yet(struct m *m)
+{
+    /* relaxed, both: our own word, and this is a handler. */
+    store_relaxed(&m->wanted, load_relaxed(&m->wanted) & ~(uint32_t)WANT_LOOK);
+}
+
 void preempt_soon(struct m *m)
 {
     uintptr_t was = arch_irq_save(); /* the handler writes these too */
     want(m, m->p, WANT_LOOK);
     g_self()->preempt_wanted = 1;
     arch_irq_restore(was);
+}
+
+static __attribute__((noinline)) void leave_by_chance(struct m *m, struct g *g)
+{
+    g->flags |= GF_CHAOS;
+    send_behind(m, g);
+    sched_next(m);
 }
 
 static void preempt_commit(void *arg, struct arch_hart *hart)
@@ -404,6 +423,8 @@ static void preempt_commit(void *arg, struct arch_hart *hart)
     } else if (why & WANT_END) {
         end_slice(m, g);
         sched_next(m);
+    } else if (why & WANT_CHAOS) {
+        leave_by_chance(m, g);
     } else {
         sched_look(m, g);
     }

@@ -54,6 +54,10 @@ static inline int64_t preempt_deadline(struct m *m, struct p *p)
 void preempt_on_timer(struct m *m, int64_t now);
 /* From m's IPI. */
 void preempt_on_ipi(struct m *m);
+/* From m's timer interrupt, for chaos: what runs is taken off, wherever it is, if it can be just now; or
+ * a look that the scheduler was to have is put off until the next timer interrupt. m has a P. */
+void preempt_at_random(struct m *m);
+void preempt_not_yet(struct m *m);
 /* What runs on m is to let the scheduler look as soon as it turns preemption on; its own call. */
 void preempt_soon(struct m *m);
 /* Last in every interrupt: takes the interrupted goroutine off if that is wanted (arch/arch.h). */

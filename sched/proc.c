@@ -28,6 +28,7 @@
 #include <pinion/runtime.h>
 #include "kernel/clock.h"
 #include "sched/atomic.h"
+#include "sched/chaos.h"
 #include "sched/g.h"
 #include "sched/global.h"
 #include "sched/idle.h"
@@ -45,7 +46,7 @@ struct sched sched;
 
 void sched_put_tail(struct p *p, struct g *g)
 {
-    if (g->flags & GF_APART)
+    if (g->flags & GF_ASIDE)
         pinned_enqueue(p, g);
     else
         runq_put_tail(p, g);
@@ -53,7 +54,7 @@ void sched_put_tail(struct p *p, struct g *g)
 
 static void sched_put_first(struct p *p, struct g *g)
 {
-    if (g->flags & GF_APART)
+    if (g->flags & GF_ASIDE)
         pinned_enqueue(p, g);
     else
         runq_put_next(p, g);
@@ -63,10 +64,10 @@ static void sched_put_first(struct p *p, struct g *g)
 static __attribute__((noinline)) void run_next_slowly(struct p *p, struct g *g)
 {
     /* Looked at first: once it is queued it may run elsewhere, and die. */
-    bool apart = g != NULL && (g->flags & GF_APART) != 0;
+    bool aside = g != NULL && (g->flags & GF_ASIDE) != 0;
     if (g != NULL)
         sched_put_tail(p, g);
-    if (!apart)
+    if (!aside)
         slice_ensure(g_self()->m);
     wake_idle();
 }
@@ -100,9 +101,9 @@ void g_ready_tail(struct g *g)
 
 void sched_spawn(struct p *p, struct g *g)
 {
-    bool apart = (g->flags & GF_APART) != 0; /* as in run_next_slowly */
+    bool aside = (g->flags & GF_ASIDE) != 0; /* as in run_next_slowly */
     sched_put_first(p, g);
-    if (!apart)
+    if (!aside)
         slice_ensure(g_self()->m);
     wake_idle();
 }
@@ -304,13 +305,29 @@ static inline void run_this(struct m *m, struct g *g)
     arch_resume(g_tp(g));
 }
 
-static __attribute__((noinline)) void run_apart(struct m *m, struct g *g)
+/* Wired, or left to chance. */
+static __attribute__((noinline)) void run_odd(struct m *m, struct g *g)
 {
     if ((g->flags & GF_WIRED) != 0 && g->m != m) {
         m->p->tick += TICK; /* it does not run here: run has counted too early */
         wired_hand_over(m, g);
         timers_arm(m, m->p);
         next_slow(m);
+        return;
+    }
+    if ((g->flags & GF_CHAOS) != 0 && chaos_passes_over(m, g)) {
+        next_slow(m);
+        return;
+    }
+    if (g->flags & GF_APART)
+        pinned_note(m->p);
+    run_this(m, g);
+}
+
+static __attribute__((noinline)) void run_aside(struct m *m, struct g *g)
+{
+    if (g->flags & (GF_WIRED | GF_CHAOS)) {
+        run_odd(m, g);
         return;
     }
     pinned_note(m->p);
@@ -323,8 +340,8 @@ static inline __attribute__((always_inline)) void run(struct m *m, struct p *p, 
 {
     ASSERT(g->status == G_RUNNABLE, "sched_next: goroutine is not runnable");
     p->tick = tick;
-    if (__builtin_expect(g->flags & GF_APART, 0))
-        run_apart(m, g);
+    if (__builtin_expect(g->flags & GF_ASIDE, 0))
+        run_aside(m, g);
     else
         run_this(m, g);
 }
@@ -443,7 +460,7 @@ HOT static void yield_commit(void *arg, struct arch_hart *hart)
 {
     struct m *m = (struct m *)hart;
     struct g *g = arg;
-    if (__builtin_expect((g->flags & GF_APART) != 0 || !runq_put(&m->p->runq, g), 0))
+    if (__builtin_expect((g->flags & GF_ASIDE) != 0 || !runq_put(&m->p->runq, g), 0))
         yield_slowly(g, m);
     else if (wake_wanted()) /* it may not be the ring that is served next */
         yield_slowly(NULL, m);

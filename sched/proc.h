@@ -150,7 +150,7 @@ bool g_ready_slowly(struct p *p, struct g *g);
 static inline bool run_next_simply(struct m *m, struct g *g, struct g **rest)
 {
     *rest = g;
-    if (__builtin_expect(g->flags & GF_APART, 0))
+    if (__builtin_expect(g->flags & GF_ASIDE, 0))
         return false;
     /* O1: release: as in runq_put_next. */
     *rest = atomic_exchange_explicit(&m->p->runq.next, g, memory_order_release);

@@ -90,6 +90,8 @@ void runq_put_tail(struct p *p, struct g *g)
             return;
 }
 
+_Atomic uint32_t runq_share = UINT32_MAX;
+
 /* Copies the oldest half of victim's ring into mine's free slots from tail t on, T1 to T5. */
 static uint32_t runq_grab(struct runq *mine, uint32_t at, struct runq *victim)
 {
@@ -108,6 +110,8 @@ static uint32_t runq_grab(struct runq *mine, uint32_t at, struct runq *victim)
             return 0;
         if (n > RUNQ_SIZE / 2)
             continue;
+        /* relaxed: a number, and any will do. */
+        n = ((n - 1) & load_relaxed(&runq_share)) + 1;
         for (uint32_t i = 0; i < n; i++) {
             /* relaxed: ordered by O1 before and by the swap after. */
             uintptr_t tp = load_relaxed(&victim->slot[(h + i) % RUNQ_SIZE]);

@@ -100,6 +100,8 @@ static inline struct g *runq_take_next(struct runq *q)
     return atomic_exchange_explicit(&q->next, NULL, memory_order_release);
 }
 
+/* The bits that may be set in one less than what a thief takes: all, unless chaos says otherwise. */
+extern _Atomic uint32_t runq_share;
 /*
  * A thief, owner of `mine`. Moves the oldest half (rounded up) of victim's ring to its own, empty,
  * ring and returns one of them to run; *n is how many came. With runnext set an otherwise empty

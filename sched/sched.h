@@ -18,6 +18,8 @@ struct m *sched_hart(unsigned i);
 void sched_settle(uint64_t up, unsigned gomaxprocs);
 /* Prints a line on the scheduler's state every ms milliseconds; 0: never. After sched_settle. */
 void sched_trace_every(unsigned ms);
+/* pinion.chaos=seed; 0: none (chaos.c). After sched_settle, before sched_main. */
+void sched_chaos(unsigned seed);
 /* Prints a table of the memory's use when the program ends (memstats.c). */
 void sched_memstats_at_exit(void);
 /* The hart of m begins to run goroutines. On its scheduler stack, interrupts masked. */

@@ -26,8 +26,8 @@
 
 #define MS_NS 1000000
 
-int64_t schedtrace_period;
-static int64_t next; /* the first hart's */
+static int64_t period; /* ns; written at boot */
+static int64_t next;   /* the first hart's */
 
 struct line {
     char text[1536]; /* 64 Ps with numbers of ten digits */
@@ -77,15 +77,18 @@ LOOKS_ON static void print_line(int64_t now)
 
 void sched_trace_every(unsigned ms)
 {
-    schedtrace_period = (int64_t)ms * MS_NS;
-    next = clock_ns() + schedtrace_period;
+    if (ms == 0)
+        return;
+    period = (int64_t)ms * MS_NS;
+    next = clock_ns() + period;
+    timer_extras |= EXTRA_TRACE;
 }
 
-void schedtrace_tick_slow(struct m *m)
+void schedtrace_tick(struct m *m)
 {
     if (m->id != 0)
         return;
-    int64_t now = clock_ns(), period = schedtrace_period;
+    int64_t now = clock_ns();
     if (now >= next) {
         print_line(now);
         next += (now - next) / period * period + period; /* after a long mask: no burst */

@@ -30,6 +30,7 @@
 #include "kernel/clock.h"
 #include "kernel/page.h"
 #include "sched/atomic.h"
+#include "sched/chaos.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/schedtrace.h"
@@ -160,10 +161,18 @@ static inline bool add_to(struct timers *h, struct timer_node *t, int64_t when)
     return __builtin_expect(first < m->armed, 0) ? arm_added(m) : true;
 }
 
+static void sleep_over(struct timer_node *t);
+
+/* Of those who add a timer he alone needs no room for it: he can poll. */
+static bool is_sleeper(const struct timer_node *t)
+{
+    return t->fire == sleep_over;
+}
+
 static __attribute__((noinline)) bool grow_and_add(struct timers *h, struct timer_node *t,
                                                    int64_t when)
 {
-    if (heap_grow(h))
+    if (!(is_sleeper(t) && chaos_refusal()) && heap_grow(h))
         return add_to(h, t, when);
     spin_unlock(&h->lock);
     return false;
@@ -368,6 +377,16 @@ void timers_arm(struct m *m, struct p *p)
     arch_irq_restore(was);
 }
 
+uint32_t timer_extras;
+
+void timers_extra_slow(struct m *m)
+{
+    if (timer_extras & EXTRA_TRACE)
+        schedtrace_tick(m);
+    if (timer_extras & EXTRA_CHAOS)
+        chaos_tick(m);
+}
+
 void timers_interrupt(struct m *m)
 {
     m->timer_irqs++;
@@ -381,7 +400,7 @@ void timers_interrupt(struct m *m)
         m->armed = CLOCK_NEVER;
         clock_arm(CLOCK_NEVER);
     }
-    schedtrace_tick(m);
+    timers_extra(m);
 }
 
 /* ---- sleeping ---- */

@@ -56,3 +56,13 @@ void timers_take_all(struct p *p, struct p *from);
 void timers_arm_at(struct m *m, int64_t when);
 /* The timer interrupt of m. */
 void timers_interrupt(struct m *m);
+
+/* What else a timer interrupt is used for. Mostly for nothing, which one load tells. Written at boot. */
+enum { EXTRA_TRACE = 1, EXTRA_CHAOS = 2 };
+extern uint32_t timer_extras;
+void __attribute__((noinline)) timers_extra_slow(struct m *m);
+static inline void timers_extra(struct m *m)
+{
+    if (__builtin_expect(timer_extras != 0, 0))
+        timers_extra_slow(m);
+}

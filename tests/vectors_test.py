@@ -27,7 +27,8 @@ ENDS = "fatal_stack"  # the run: nobody wants his registers back
 INDIRECT = {
     "irq_external": ("take",),
     "irq_line": ("disable",),
-    "irq_send_ipi": ("ring",),
+    "irq_send_ipi": ("ring", "send_ipi"),
+    "irq_send_now": ("ring",),
     "put_byte": ("room", "send"),
 }
 VECTOR = re.compile(r"(?<![\w.])[vqdshb]\d+(?:\.\w+)?(?:\[\d+\])?(?![\w.])")

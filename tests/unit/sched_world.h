@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "sched/chaos.h"
 #include "sched/gmp.h"
 #include "sched/preempt.h"
 #include "sched/schedtrace.h"
@@ -100,11 +101,36 @@ DEFAULT void arch_resume(uintptr_t tp)
 }
 #endif
 
+/* ---- chaos.c's: there is none ---- */
+
+DEFAULT bool chaos_on;
+
+DEFAULT void chaos_put(struct p *p, struct g *g)
+{
+    (void)p, (void)g;
+    abort();
+}
+
+DEFAULT bool chaos_passes_over(struct m *m, struct g *g)
+{
+    (void)m, (void)g;
+    abort();
+}
+
+DEFAULT bool chaos_refuses(uint32_t n)
+{
+    (void)n;
+    return false;
+}
+
+DEFAULT void chaos_tick(struct m *m)
+{
+    (void)m;
+}
+
 /* ---- world.c's, section.c's, sysmon.c's and wired.c's */
 
-DEFAULT int64_t schedtrace_period;
-
-DEFAULT void schedtrace_tick_slow(struct m *m)
+DEFAULT void schedtrace_tick(struct m *m)
 {
     (void)m;
 }
