@@ -119,7 +119,7 @@ ELFS     = $(foreach a,$(APPS),$(call app_elf,$a))
 KERNELS  = $(if $(filter image,$(KERNEL)),$(ELFS:.elf=.img),$(ELFS))
 
 # A test's first comment may ask the linker for something: `// link: -Wl,--wrap=malloc`.
-app_link = $(if $(filter tests/%.c,$(call app_srcs,$1)),$(shell sed -n 's,^// link: *,,p;2q' $1))
+app_link = $(if $(filter tests/%.c,$(call app_path,$1)),$(shell sed -n 's,^// link: *,,p;2q' $1))
 
 define app_rule
 $(call app_elf,$1): $(call app_objs,$1) $(if $(filter %.c,$1),,$1)

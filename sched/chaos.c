@@ -268,12 +268,11 @@ static void send_held(struct chaos_hart *h)
 
 /* ---- the tick ---- */
 
-/* relaxed: bits that mean “look”, and nothing lies behind them. */
 static void ask_for_attention(struct p *p)
 {
-    atomic_fetch_or_explicit(&p->attention,
-                             ATTN_INBOX | ATTN_TIMER | ATTN_PINNED | ATTN_STOP | ATTN_LATE,
-                             memory_order_relaxed);
+    uint32_t all = ATTN_INBOX | ATTN_TIMER | ATTN_PINNED | ATTN_STOP | ATTN_LATE;
+    /* relaxed: bits that mean “look”, and nothing lies behind them. */
+    atomic_fetch_or_explicit(&p->attention, all, memory_order_relaxed);
 }
 
 /* Thieves take 1, up to 2, up to 4 … for a while. relaxed: as for who reads it. */
