@@ -330,7 +330,7 @@ int main(int argc, char **argv)
     RUN(what_cannot_be_is_einval);
     RUN(go_with_without_attributes_is_go);
     RUN(numgoroutine_is_exact);
-    RUN(as_many_run_at_once_as_there_are_ps);
+    RUN_CALM(as_many_run_at_once_as_there_are_ps);
     RUN(a_stack_is_as_large_as_was_asked);
     if (argc > 1)
         return 0; /* fewer Ps than harts: a hart's number is not its P's */

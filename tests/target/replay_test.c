@@ -38,6 +38,6 @@ int main(void)
     printf("course %016llx, %llu switches, %llu steals, %llu wakeups, ended at %lld ns\n",
            (unsigned long long)course, (unsigned long long)s.switches, (unsigned long long)s.steals,
            (unsigned long long)s.wakeups, (long long)time_now());
-    CHECK(s.steals > 0);
+    CHECK(s.steals > 0 || runtime_numcpu() == 1);
     return 0;
 }
