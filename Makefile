@@ -15,6 +15,9 @@ APP    = examples/hello.c
 ICOUNT = 0
 MODE   = release
 BUILD  = build
+SEEDS   = 100
+MINUTES = 10
+CHAOS   =
 BOARDS := $(patsubst board/%/board.mk,%,$(wildcard board/*/board.mk))
 
 # Tools may come from the environment too.
@@ -200,7 +203,7 @@ NEEDS_MODEL = $(NEEDS_HOST) spin:spin:SPIN
 NEEDS_FUZZ  = $(NEEDS_HOST) $(CLANG):clang:CLANG /usr/share/doc/libclang-rt-dev:libclang-rt-dev:-
 NEEDS_CHECK = clang-format:clang-format:CLANG_FORMAT
 ALL_ISAS    = $(sort $(foreach a,$(wildcard arch/*/isa.mk),$(ISA_$(a:arch/%/isa.mk=%))))
-GOALS_OF_ALL = deps test trust test-long bench check
+GOALS_OF_ALL = deps test trust test-long chaos soak bench check
 NEEDS_NOW = $(NEEDS) $(if $(filter $(GOALS_OF_ALL),$(MAKECMDGOALS)), \
     $(foreach i,$(ALL_ISAS),$(NEEDS_$i)) $(NEEDS_BUILD) $(NEEDS_HOST),$(NEEDS_$(ISA))) \
     $(if $(filter models trust deps,$(MAKECMDGOALS)),$(NEEDS_MODEL)) \
@@ -294,6 +297,15 @@ test-long: setup ## the same and the tests that take long
 unit: setup ## run the host's unit tests only
 	@tests/run --host
 
+# A board of one's own choice, or those that have eight harts.
+SOAK_BOARDS = $(if $(filter command,$(firstword $(origin BOARD))),$(call quote,$(BOARD)),qemu-virt-riscv64 qemu-virt-arm64)
+
+chaos: setup ## run the tests on boards under SEEDS seeds of chaos, 100 by default (nightly)
+	@tests/run --chaos $(call quote,1-$(SEEDS))
+
+soak: setup ## mix everything on eight harts for MINUTES (10), on BOARD or both, with CHAOS=SEED too
+	@tests/stress/soak/run $(call quote,$(MINUTES)) $(call quote,$(CHAOS)) $(SOAK_BOARDS)
+
 models: setup ## verify the models of the protocols, and that their mutants fail
 	@tests/models/run
 
@@ -331,4 +343,4 @@ help: ## this text
 
 FORCE:
 .PHONY: FORCE setup run image images print-run print-qemu unit-programs fuzz-programs test trust test-host \
-    coverage test-long unit models fuzz bench check format deps clean distclean help
+    coverage test-long unit chaos soak models fuzz bench check format deps clean distclean help

@@ -21,8 +21,12 @@ void power_init(volatile uint32_t *exit_dev)
     test_device = exit_dev;
 }
 
+void (*power_last_words)(void);
+
 void power_off(int status)
 {
+    if (power_last_words != NULL)
+        power_last_words();
     console_exit_record(status);
     if (test_device != NULL)
         *test_device = status == 0 ? TEST_PASS : (uint32_t)(status & 0xff) << 16 | TEST_FAIL;

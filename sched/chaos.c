@@ -50,8 +50,8 @@
  * A hart draws with its interrupts masked, since its timer interrupt draws too.
  *
  * The tick. Each hart's timer also goes off at random times for chaos alone, between some
- * microseconds and a quarter of a millisecond apart while it has a P, and at growing distances, up to an
- * eighth of a second, while it sleeps. Where that is late the next one is later still by a multiple: so
+ * microseconds and a quarter of a millisecond apart while it has a P, and at growing distances, up to a
+ * second, while it sleeps. Where that is late the next one is later still by a multiple: so
  * chaos leaves most of a slow machine's time to the program.
  *
  *   X1  What is held back comes: IPIs that wait are in `held`, and while there is any, or a timer's word
@@ -69,6 +69,7 @@
 #include "kernel/clock.h"
 #include "kernel/console.h"
 #include "kernel/irq.h"
+#include "kernel/power.h"
 #include "sched/atomic.h"
 #include "sched/cache.h"
 #include "sched/freeze.h"
@@ -302,7 +303,7 @@ static void act_asleep(struct m *m, struct chaos_hart *h)
 /* Until the next tick, the last one having come so late. */
 static int64_t pause_ns(const struct m *m, const struct chaos_hart *h, int64_t late)
 {
-    unsigned asleep = h->asleep < 13 ? h->asleep : 13;
+    unsigned asleep = h->asleep < 16 ? h->asleep : 16;
     int64_t slack = late < CHAOS_LATE_MAX_NS ? late : CHAOS_LATE_MAX_NS;
     return CHAOS_TICK_NS / 128 + 4 * slack + some_ns(m->p != NULL ? 18 : 14 + asleep);
 }
@@ -349,6 +350,18 @@ static uint64_t seed_of(uint64_t n)
     return x;
 }
 
+/* The other harts have stopped. */
+static void report(void)
+{
+    uint64_t sum = 0, decisions = 0;
+    for (uint32_t i = 0; i < sched.n_m; i++) {
+        sum = scramble(sum ^ harts[i].sum);
+        decisions += harts[i].decisions;
+    }
+    kprintf("pinion: chaos, seed %lu: %lu decisions, sum %016lx\n", (unsigned long)seed,
+            (unsigned long)decisions, (unsigned long)sum);
+}
+
 void sched_chaos(unsigned n)
 {
     if (n == 0)
@@ -364,17 +377,7 @@ void sched_chaos(unsigned n)
     g_more |= MORE_CHAOS;
     timer_extras |= EXTRA_CHAOS;
     irq_divert(send_ipi);
+    power_last_words = report;
     chaos_on = true;
     kprintf("pinion: chaos, seed %u\n", n);
-}
-
-void chaos_report(void)
-{
-    uint64_t sum = 0, decisions = 0;
-    for (uint32_t i = 0; i < sched.n_m; i++) {
-        sum = scramble(sum ^ harts[i].sum);
-        decisions += harts[i].decisions;
-    }
-    kprintf("pinion: chaos, seed %lu: %lu decisions, sum %016lx\n", (unsigned long)seed,
-            (unsigned long)decisions, (unsigned long)sum);
 }

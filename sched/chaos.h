@@ -22,5 +22,3 @@ static inline bool chaos_refusal(void)
 
 /* From every timer interrupt of m, last. */
 void chaos_tick(struct m *m);
-/* Says which seed it was, and what all decisions come to. The other harts have stopped. */
-void chaos_report(void);

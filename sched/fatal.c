@@ -13,7 +13,6 @@
 #include "kernel/console.h"
 #include "kernel/irq.h"
 #include "kernel/power.h"
-#include "sched/chaos.h"
 #include "sched/freeze.h"
 #include "sched/proc.h"
 #include "sched/traceback.h"
@@ -63,8 +62,6 @@ void fatal_begin(void)
     for (unsigned n = 0; !others_halted(self) && clock_ns() < until; n++)
         arch_relax(n);
     console_panic_mode();
-    if (chaos_on)
-        chaos_report();
 }
 
 static void exit_commit(void *status, struct arch_hart *hart)

@@ -29,6 +29,7 @@ INDIRECT = {
     "irq_line": ("disable",),
     "irq_send_ipi": ("ring", "send_ipi"),
     "irq_send_now": ("ring",),
+    "power_off": ("report",),
     "put_byte": ("room", "send"),
 }
 VECTOR = re.compile(r"(?<![\w.])[vqdshb]\d+(?:\.\w+)?(?:\[\d+\])?(?![\w.])")
