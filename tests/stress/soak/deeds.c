@@ -4,6 +4,7 @@
  * harts of one's own, blocking sections, deep stacks, panics, pinned goroutines; and one that changes
  * gomaxprocs.
  */
+#include <malloc.h>
 #include <string.h>
 #include "soak.h"
 
@@ -261,6 +262,13 @@ static void do_arena(struct worker *w)
     count(&n.arenas, 1);
 }
 
+/* All that is kept for later goes back to the page heap. */
+static void do_trim(struct worker *w)
+{
+    if (random_below(&w->rng, 16) == 0)
+        malloc_trim(0);
+}
+
 static __attribute__((noinline)) uint32_t dig(uint32_t depth, uint32_t mark)
 {
     volatile uint32_t here[64];
@@ -315,9 +323,10 @@ static void do_spin(struct worker *w)
 }
 
 static void (*const deeds[])(struct worker *) = {
-    do_tree,      do_panic,   do_pinned, do_mutex,   do_mutex,  do_rwmutex, do_cond,
-    do_semaphore, do_sleep,   do_timer,  do_ticker,  do_malloc, do_malloc,  do_arena,
-    do_dig,       do_context, do_wired,  do_section, do_yield,  do_spin};
+    do_tree,  do_panic, do_pinned, do_mutex,   do_mutex, do_rwmutex, do_cond,
+    do_sleep, do_timer, do_ticker, do_context, do_trim,  do_malloc,  do_malloc,
+    do_arena, do_dig,   do_wired,  do_section, do_yield, do_spin,    do_semaphore,
+};
 
 static void worker(void *seed)
 {

@@ -118,8 +118,8 @@ static void check_messages(void)
 }
 
 /* What the runtime has for itself, by how it was when first looked at. */
-#define SLACK_PAGES   ((long)2048)
-#define SLACK_OBJECTS ((long)4096)
+#define SLACK_PAGES   ((long)64)
+#define SLACK_OBJECTS ((long)128)
 
 static void check_memory(bool first)
 {
