@@ -7,18 +7,16 @@
  * exactly what was done and what is under way: the laws (main.c) are equations, not estimates.
  */
 #pragma once
-#include "../stress.h"
+#include "tests/stress/stress.h"
 
 /* relaxed, all counts: they are read at rest, which the scheduler's own orders bring about. */
-#define COUNTS(X)                                                                          \
-    X(spawned)                                                                             \
-    X(finished)                                                                            \
-    X(at_gate)                                                                             \
-    X(in_send) X(in_receive) X(begun) X(given_up) X(received) X(blocks) X(bytes) X(arenas) \
-        X(timers) X(locks) X(puts) X(takes) X(permits) X(deeds)
-#define COUNT_(name) _Atomic long name;
 extern struct counts {
-    COUNTS(COUNT_)
+    _Atomic long spawned, finished;
+    _Atomic long at_gate, in_send, in_receive;
+    _Atomic long begun, given_up, received;
+    _Atomic long blocks, bytes;
+    _Atomic long locks, puts, takes, permits;
+    _Atomic long deeds;
 } n;
 
 static inline void count(_Atomic long *counter, long by)
