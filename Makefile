@@ -301,7 +301,7 @@ unit: setup ## run the host's unit tests only
 SOAK_BOARDS = $(if $(filter command,$(firstword $(origin BOARD))),$(call quote,$(BOARD)),qemu-virt-riscv64 qemu-virt-arm64)
 
 chaos: setup ## run the tests on boards under SEEDS seeds of chaos, 100 by default (nightly)
-	@tests/run --chaos $(call quote,1-$(SEEDS))
+	@tests/run --chaos $(call quote,1-$(SEEDS)) --spread
 
 soak: setup ## mix everything on eight harts for MINUTES (10), on BOARD or both, with CHAOS=SEED too
 	@tests/stress/soak/run $(call quote,$(MINUTES)) $(call quote,$(CHAOS)) $(SOAK_BOARDS)
