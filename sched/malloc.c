@@ -72,12 +72,11 @@ static void trim_here(void)
     preempt_on();
 }
 
-/* Does another P have anything? */
-static bool others_hold(void)
+/* Does a P have anything? Ours may: it need not be the one that was ours when we emptied that. */
+static bool any_holds(void)
 {
-    struct p *mine = g_self()->m->p;
     for (uint32_t i = 0; i < sched.n_p; i++)
-        if (sched.p[i] != mine && cache_holds(sched.p[i]->cache))
+        if (cache_holds(sched.p[i]->cache))
             return true;
     return false;
 }
@@ -99,7 +98,7 @@ static void trim_stacks(void)
 void heap_trim(void)
 {
     trim_here();
-    if (others_hold())
+    if (any_holds())
         trim_everywhere();
     trim_stacks();
 }
@@ -114,7 +113,7 @@ static bool reclaim(unsigned step)
             trim_stacks();
         return true;
     }
-    if (step > 2 || !calm || !others_hold())
+    if (step > 2 || !calm || !any_holds())
         return false;
     trim_everywhere();
     return true;

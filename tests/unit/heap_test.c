@@ -224,6 +224,31 @@ TEST(all_memory_can_be_had_and_comes_back)
     }
 }
 
+static void move_to_the_third(void)
+{
+    self[1].m = &ms[2];
+}
+
+/* Who looks for memory may be preempted and go on with another P, which he has not emptied yet. */
+TEST(memory_is_found_by_one_who_moves_meanwhile)
+{
+    for (int by_request = 0; by_request < 2; by_request++) {
+        heap_init(16 * MIB);
+        run_on(2);
+        heap_free(heap_malloc(100));
+        CHECK(cache_holds(ps[2].cache));
+        run_on(1);
+        at_trim = move_to_the_third;
+        if (by_request)
+            CHECK(heap_malloc(RAM_SIZE) == NULL);
+        else
+            heap_trim();
+        at_trim = NULL;
+        CHECK(!cache_holds(ps[2].cache));
+        CHECK_EQ(page_count_free(), pages_at_first);
+    }
+}
+
 /* What other Ps keep is had too, by stopping the world; once, as long as they have nothing new. */
 TEST(memory_in_the_caches_of_others_is_found)
 {
