@@ -206,7 +206,9 @@ _Noreturn void arch_yield_lost(struct arch_hart *hart);
 _Noreturn void boot_first(uint64_t hwid, const void *fdt);
 _Noreturn void boot_later(struct arch_hart *);
 
-#if defined(PINION_HOST)
+#if defined(PINION_EXPLORE)
+#include "tests/explore/port.h"
+#elif defined(PINION_HOST)
 #include "arch/host/port.h"
 #elif defined(__riscv)
 #include "arch/riscv/port.h"

@@ -7,7 +7,7 @@ include      include
 sched        sched include kernel arch/arch.h
 kernel       kernel include arch/arch.h
 arch         arch include
-arch/arch.h  tests/unit/port.h
+arch/arch.h  tests/unit/port.h tests/explore/port.h
 boot         boot sched kernel arch include
 board        board kernel include arch/arch.h
 board/host/malloc.c  sched/cache.h sched/g.h sched/malloc.h sched/proc.h sched/sched.h

@@ -1,0 +1,610 @@
+/*
+ * memory: what an atomic access may read and write, under three models.
+ *
+ *     sc     every store is at once everywhere
+ *     tso    each hart has a buffer of stores: they go out in order, later; its own loads see them;
+ *            a full fence, a read-modify-write and an interrupt to another hart empty it first (x86)
+ *     weak   what C11's orders allow, but for loads that overtake what comes after them
+ *
+ * Weak is a machine of views (after the operational models of Kang et al., "A promising semantics for
+ * relaxed-memory concurrency", 2017, without promises). A location is a row of *messages*, oldest first,
+ * numbered. A hart's *view* says for each location the oldest message that it may still read. A load
+ * takes any from there on, and raises the view to it. Stores append. A message may carry a view, what
+ * its writer knew:
+ *
+ *     store, release        carries the writer's view; relaxed: the one at its last release fence
+ *     read-modify-write     reads the newest; what that carried is carried on (release sequences)
+ *     load, acquire         adds what is carried to the view; relaxed: remembered, until …
+ *     acquire fence         … adds what was remembered
+ *     seq_cst fence         both, and trades locations with one view that all such fences share
+ *
+ * So a hart's relaxed stores to two locations are seen in either order, and a load may read what was
+ * overwritten long ago, as long as nothing that the hart has acquired says otherwise.
+ *
+ * Views hold the clocks of race.c too. Those are traded by acquire and release alone, in all three
+ * modes: a data race is one by C11's rules even where the machine is stronger.
+ *
+ * Loads that overtake, or rather: loads that are late. A view machine has none: what is read has been
+ * written. But O2 is about nothing else: a thief's reads of slots against the owner's later writes
+ * of them. So a scenario may name memory whose relaxed loads may be late (explore_late), in weak: such
+ * a load may return what another hart *will* store there, a guess from what was stored in
+ * earlier courses. The guess comes true when another hart stores that value and has not acquired
+ * anything that the reader has released since. A course whose guesses have not all come true at its
+ * end counts for nothing; one that fails meanwhile goes on without the hart that failed, and has failed
+ * only if they do. It is for the scenario to see to it that the stores in between do not depend on what
+ * is loaded: nobody keeps track of that.
+ *
+ * A location is the aligned bytes of its first access. A byte of a word that is accessed as a word
+ * too (spin.h) is part of that location: its store appends the newest word with that byte changed. What
+ * one hart alone has ever used in this scenario has no number in views and is no reason to let others
+ * run: that makes a program's courses ten times shorter. A plain write begins a location anew.
+ */
+#include <stdatomic.h>
+#include <string.h>
+#include "tests/explore/engine.h"
+
+#define LOCS     2048
+#define SHARED   512
+#define KEYS     8192 /* power of two */
+#define FILTER   65536
+#define MESSAGES 8 /* of a location that are remembered; power of two */
+#define OLDER    3 /* how far behind the newest a choice reaches, in messages */
+#define BUFFER   6 /* stores in a buffer, at most */
+#define FUTURES  4 /* values of a location that a late load may guess */
+#define GUESSES  8 /* of one hart in a course */
+#define POOL     (8u << 20)
+
+struct view {
+    uint32_t clock[HARTS_MAX];
+    uint16_t oldest[SHARED]; /* by a location's number */
+};
+
+struct message {
+    uint64_t value;
+    const struct view *carries; /* NULL: nothing */
+};
+
+struct loc {
+    uintptr_t at;
+    uint8_t size;
+    uint8_t harts;   /* that have used it, in any course: a set */
+    bool anew;       /* a plain write came last */
+    int16_t no;      /* in views; -1: one hart's */
+    uint32_t course; /* in which its messages were made */
+    uint16_t newest; /* number of the newest message */
+    uint16_t floor;  /* of the oldest that there is */
+    struct message row[MESSAGES];
+    uint64_t future[FUTURES]; /* what harts have stored; the first n_future may be guessed */
+    uint8_t n_future, n_stored;
+};
+
+struct guess {
+    struct loc *loc;
+    uint64_t value;
+    uint32_t clock; /* the reader's, of the load */
+    bool true_;     /* it has come true */
+};
+
+struct held {
+    struct loc *loc;
+    uintptr_t at;
+    uint8_t size;
+    uint64_t value;
+    const struct view *carries;
+};
+
+static struct {
+    struct view now, acquired;   /* acquired: and remembered; contains now */
+    const struct view *released; /* at its last release fence */
+    const struct view *sent[HARTS_MAX];
+    struct held held[BUFFER];
+    unsigned n_held;
+    struct guess guess[GUESSES];
+    unsigned n_guesses;
+} of[HARTS_MAX] KEPT;
+
+static struct view fences KEPT; /* what seq_cst fences trade; its clocks are not used */
+static struct loc locs[LOCS] KEPT;
+static unsigned n_locs KEPT, n_shared KEPT;
+static uint16_t keys[KEYS] KEPT; /* hash of an address: a location's place in locs, + 1 */
+static bool near[FILTER] KEPT;   /* hash of an address / 8: a location may be there */
+static uint32_t course KEPT;
+static bool grown KEPT;
+static char pool[POOL] KEPT;
+static size_t pool_used KEPT;
+
+static size_t view_size(void)
+{
+    return offsetof(struct view, oldest) + n_shared * sizeof(uint16_t);
+}
+
+void memory_reset(void)
+{
+    course++;
+    pool_used = 0;
+    memset(&fences, 0, view_size());
+    for (unsigned i = 0; i < HARTS_MAX; i++) {
+        memset(&of[i].now, 0, view_size());
+        of[i].now.clock[i] = 1;
+        memcpy(&of[i].acquired, &of[i].now, view_size());
+        of[i].released = NULL;
+        of[i].n_held = of[i].n_guesses = 0;
+        memset(of[i].sent, 0, sizeof(of[i].sent));
+    }
+}
+
+uint32_t memory_clock(unsigned whose)
+{
+    return of[self].now.clock[whose];
+}
+
+/* ---- views ---- */
+
+static struct view *new_view(void)
+{
+    size_t n = (view_size() + 15) & ~(size_t)15;
+    if (pool_used + n > POOL)
+        explore_fail("the explorer has no room for more views");
+    struct view *v = (struct view *)(pool + pool_used);
+    pool_used += n;
+    return v;
+}
+
+static void join_places(struct view *v, const struct view *more)
+{
+    for (unsigned i = 0; i < n_shared; i++)
+        if (v->oldest[i] < more->oldest[i])
+            v->oldest[i] = more->oldest[i];
+}
+
+static void join(struct view *v, const struct view *more)
+{
+    if (more == NULL)
+        return;
+    for (unsigned i = 0; i < HARTS_MAX; i++)
+        if (v->clock[i] < more->clock[i])
+            v->clock[i] = more->clock[i];
+    join_places(v, more);
+}
+
+/* What this hart knows, to be carried; its later accesses are of a new time. */
+static struct view *release(void)
+{
+    struct view *v = new_view();
+    memcpy(v, &of[self].now, view_size());
+    of[self].acquired.clock[self] = ++of[self].now.clock[self];
+    return v;
+}
+
+static bool acquires(int order)
+{
+    return order == __ATOMIC_ACQUIRE || order == __ATOMIC_CONSUME || order == __ATOMIC_ACQ_REL ||
+           order == __ATOMIC_SEQ_CST;
+}
+
+static bool releases(int order)
+{
+    return order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
+}
+
+/* Message i of l has been read or written. */
+static void seen(struct loc *l, unsigned i)
+{
+    if (l->no < 0)
+        return;
+    if (of[self].now.oldest[l->no] < i)
+        of[self].now.oldest[l->no] = (uint16_t)i;
+    if (of[self].acquired.oldest[l->no] < i)
+        of[self].acquired.oldest[l->no] = (uint16_t)i;
+}
+
+static void take_along(const struct message *m, int order)
+{
+    join(&of[self].acquired, m->carries);
+    if (acquires(order))
+        join(&of[self].now, m->carries);
+}
+
+/* ---- locations ---- */
+
+static uint64_t raw_load(uintptr_t at, unsigned size)
+{
+    uint64_t value = 0;
+    memcpy(&value, (const void *)at, size);
+    return value;
+}
+
+static void raw_store(uintptr_t at, unsigned size, uint64_t value)
+{
+    memcpy((void *)at, &value, size);
+}
+
+static unsigned place(uintptr_t at)
+{
+    unsigned i = (unsigned)((at * UINT64_C(0x9e3779b97f4a7c15)) >> 51) % KEYS;
+    while (keys[i] != 0 && locs[keys[i] - 1].at != at)
+        i = (i + 1) % KEYS;
+    return i;
+}
+
+static struct loc *loc_at(uintptr_t at)
+{
+    unsigned i = place(at);
+    return keys[i] != 0 ? &locs[keys[i] - 1] : NULL;
+}
+
+static struct loc *loc_new(uintptr_t at, unsigned size)
+{
+    if (n_locs == LOCS)
+        explore_fail("the explorer has no room for more locations");
+    struct loc *l = &locs[n_locs];
+    keys[place(at)] = (uint16_t)(++n_locs);
+    near[at / 8 % FILTER] = true;
+    *l = (struct loc){.at = at, .size = (uint8_t)size, .no = -1};
+    return l;
+}
+
+static void begin(struct loc *l)
+{
+    bool first = l->course != course;
+    l->course = course;
+    l->anew = false;
+    l->newest = l->floor = first ? 0 : l->newest + 1;
+    l->row[l->newest % MESSAGES] = (struct message){raw_load(l->at, l->size), NULL};
+}
+
+static bool used_by_several(const struct loc *l)
+{
+    return (l->harts & (l->harts - 1)) != 0;
+}
+
+/* Two harts have used it: from the next course on it has a number, and it is a reason to choose. */
+static void note_use(struct loc *l)
+{
+    l->harts |= (uint8_t)(1u << self);
+    grown |= l->no < 0 && used_by_several(l);
+}
+
+static struct loc *find(uintptr_t at, unsigned size)
+{
+    struct loc *l = loc_at(at);
+    if (l == NULL && size < 4 && (l = loc_at(at & ~(uintptr_t)3)) != NULL && l->size != 4)
+        l = NULL;
+    if (l == NULL)
+        l = loc_new(at, size);
+    if (at + size > l->at + l->size)
+        explore_fail("address %lx is accessed as %u bytes and as %u", (unsigned long)at, l->size,
+                     size);
+    if (l->course != course || l->anew)
+        begin(l);
+    if (open_)
+        note_use(l);
+    return l;
+}
+
+static uint64_t part_of(const struct loc *l, uint64_t value, uintptr_t at, unsigned size)
+{
+    value >>= 8 * (at - l->at);
+    return size == 8 ? value : value & ((UINT64_C(1) << 8 * size) - 1);
+}
+
+static struct message *newest(struct loc *l)
+{
+    return &l->row[l->newest % MESSAGES];
+}
+
+/* ---- late loads ---- */
+
+static uintptr_t late_at;
+static size_t late_bytes;
+
+void explore_late(void *at, size_t n)
+{
+    late_at = (uintptr_t)at;
+    late_bytes = n;
+}
+
+static bool may_be_late(const struct loc *l)
+{
+    return mode == WEAK && l->at - late_at < late_bytes;
+}
+
+bool memory_guesses(void)
+{
+    bool open = false;
+    for (unsigned i = 0; i < n_harts; i++)
+        for (unsigned j = 0; j < of[i].n_guesses; j++)
+            open |= !of[i].guess[j].true_;
+    return open;
+}
+
+/* For courses to come. */
+static void note_future(struct loc *l, uint64_t value)
+{
+    for (unsigned i = 0; i < l->n_stored; i++)
+        if (l->future[i] == value)
+            return;
+    if (l->n_stored == FUTURES)
+        return;
+    l->future[l->n_stored++] = value;
+    grown = true;
+}
+
+/* This hart stores value at l. */
+static void come_true(struct loc *l, uint64_t value)
+{
+    bool any = false;
+    for (unsigned i = 0; i < n_harts; i++)
+        for (unsigned j = 0; j < of[i].n_guesses && i != self; j++) {
+            struct guess *g = &of[i].guess[j];
+            if (g->loc == l && g->value == value && of[self].now.clock[i] < g->clock)
+                any = g->true_ = true;
+        }
+    if (any)
+        course_guessed();
+}
+
+static uint64_t guess(struct loc *l, unsigned which, uintptr_t pc)
+{
+    uint64_t value = l->future[which];
+    if (of[self].n_guesses == GUESSES)
+        explore_fail("too many late loads");
+    of[self].guess[of[self].n_guesses++] =
+        (struct guess){l, value, of[self].now.clock[self], false};
+    if (tracing)
+        course_trace(pc, "load %lx = %lx  LATE", (unsigned long)l->at, (unsigned long)value);
+    return value;
+}
+
+/* A store becomes visible. */
+static void publish(struct loc *l, uintptr_t at, unsigned size, uint64_t value,
+                    const struct view *carries)
+{
+    raw_store(at, size, value);
+    if (l->newest == UINT16_MAX)
+        explore_fail("one location is written too often");
+    l->newest++;
+    if (l->newest - l->floor >= MESSAGES)
+        l->floor = (uint16_t)(l->newest - MESSAGES + 1);
+    *newest(l) = (struct message){raw_load(l->at, l->size), carries};
+    if (may_be_late(l)) {
+        note_future(l, newest(l)->value);
+        come_true(l, newest(l)->value);
+    }
+}
+
+/* ---- buffers of stores ---- */
+
+static void flush_one(void)
+{
+    struct held *h = &of[self].held[0];
+    if (h->loc->course != course || h->loc->anew)
+        begin(h->loc);
+    publish(h->loc, h->at, h->size, h->value, h->carries);
+    seen(h->loc, h->loc->newest);
+    of[self].n_held--;
+    memmove(h, h + 1, of[self].n_held * sizeof(*h));
+}
+
+void memory_drain(void)
+{
+    while (of[self].n_held > 0)
+        flush_one();
+}
+
+static const struct held *newest_held(const struct loc *l)
+{
+    for (unsigned i = of[self].n_held; i > 0; i--)
+        if (of[self].held[i - 1].loc == l)
+            return &of[self].held[i - 1];
+    return NULL;
+}
+
+/* Does this store wait? Once one does, those after it must, or all go out. */
+static bool hold(struct loc *l, uintptr_t at, unsigned size, uint64_t value,
+                 const struct view *carries)
+{
+    bool some = of[self].n_held > 0;
+    if ((l->no < 0 && !some) || (choose(2) == 1) == some) {
+        memory_drain();
+        return false;
+    }
+    if (of[self].n_held == BUFFER)
+        flush_one();
+    of[self].held[of[self].n_held++] = (struct held){l, at, (uint8_t)size, value, carries};
+    return true;
+}
+
+/* ---- accesses ---- */
+
+static const char *order_name(int order)
+{
+    static const char *const names[] = {"relaxed", "consume", "acquire",
+                                        "release", "acq_rel", "seq_cst"};
+    return names[order];
+}
+
+static struct loc *access(void *at, unsigned size, enum access kind, uintptr_t pc)
+{
+    struct loc *l = find((uintptr_t)at, size);
+    if (l->no >= 0)
+        course_point(pc);
+    else
+        course_step(pc);
+    if (l->course != course || l->anew)
+        begin(l);
+    race_access((uintptr_t)at, size, kind, pc);
+    return l;
+}
+
+uint64_t memory_load(void *where, unsigned size, int order, uintptr_t pc)
+{
+    uintptr_t at = (uintptr_t)where;
+    struct loc *l = access(where, size, ATOMIC_READ, pc);
+    const struct held *h = newest_held(l);
+    if (h != NULL && h->at == at && h->size == size)
+        return h->value;
+    if (h != NULL)
+        memory_drain();
+    unsigned older = 0;
+    if (mode == WEAK && l->no >= 0) {
+        unsigned from = of[self].now.oldest[l->no];
+        from = from > l->floor ? from : l->floor;
+        unsigned n = l->newest - from < OLDER ? l->newest - from : OLDER;
+        bool late = order == __ATOMIC_RELAXED && may_be_late(l);
+        older = choose(n + 1 + (late ? l->n_future : 0));
+        if (older > n)
+            return guess(l, older - n - 1, pc);
+    }
+    const struct message *m = &l->row[(l->newest - older) % MESSAGES];
+    seen(l, l->newest - older);
+    take_along(m, order);
+    uint64_t value = part_of(l, m->value, at, size);
+    if (tracing)
+        course_trace(pc, "load %s %lx = %lx%s", order_name(order), (unsigned long)at,
+                     (unsigned long)value, older > 0 ? "  OLD" : "");
+    return value;
+}
+
+void memory_store(void *where, unsigned size, uint64_t value, int order, uintptr_t pc)
+{
+    uintptr_t at = (uintptr_t)where;
+    struct loc *l = access(where, size, ATOMIC_WRITE, pc);
+    const struct view *carries = of[self].released;
+    if (releases(order))
+        carries = release();
+    bool held = mode == TSO && hold(l, at, size, value, carries);
+    if (!held) {
+        publish(l, at, size, value, carries);
+        seen(l, l->newest);
+    }
+    if (tracing)
+        course_trace(pc, "store %s %lx = %lx%s", order_name(order), (unsigned long)at,
+                     (unsigned long)value, held ? "  HELD BACK" : "");
+}
+
+/* The newest message of l is read, and one appended that holds value. */
+static void exchange(struct loc *l, uintptr_t at, unsigned size, uint64_t value, int order)
+{
+    const struct view *carried = newest(l)->carries, *base = of[self].released;
+    seen(l, l->newest);
+    take_along(newest(l), order);
+    if (releases(order))
+        base = release();
+    struct view *both = NULL;
+    if (base != NULL || carried != NULL) {
+        both = new_view();
+        memset(both, 0, view_size());
+        join(both, base);
+        join(both, carried);
+    }
+    publish(l, at, size, value, both);
+    seen(l, l->newest);
+}
+
+uint64_t memory_change(void *where, unsigned size, change_fn *fn, uint64_t operand, int order,
+                       uintptr_t pc)
+{
+    uintptr_t at = (uintptr_t)where;
+    struct loc *l = access(where, size, ATOMIC_WRITE, pc);
+    memory_drain();
+    uint64_t old = part_of(l, newest(l)->value, at, size), value = fn(old, operand);
+    exchange(l, at, size, value, order);
+    if (tracing)
+        course_trace(pc, "change %s %lx: %lx -> %lx", order_name(order), (unsigned long)at,
+                     (unsigned long)old, (unsigned long)value);
+    return old;
+}
+
+bool memory_cas(void *where, unsigned size, uint64_t *expected, uint64_t value, int order,
+                int failure, uintptr_t pc)
+{
+    uintptr_t at = (uintptr_t)where;
+    struct loc *l = access(where, size, ATOMIC_WRITE, pc);
+    memory_drain();
+    uint64_t old = part_of(l, newest(l)->value, at, size);
+    bool swapped = old == *expected;
+    if (swapped) {
+        exchange(l, at, size, value, order);
+    } else {
+        seen(l, l->newest);
+        take_along(newest(l), failure);
+        *expected = old;
+    }
+    if (tracing)
+        course_trace(pc, "swap %s %lx: %lx -> %lx%s", order_name(order), (unsigned long)at,
+                     (unsigned long)old, (unsigned long)value, swapped ? "" : "  FAILS");
+    return swapped;
+}
+
+void memory_fence(int order, uintptr_t pc)
+{
+    if (tracing)
+        course_trace(pc, "fence %s", order_name(order));
+    if (acquires(order))
+        memcpy(&of[self].now, &of[self].acquired, view_size());
+    if (order == __ATOMIC_SEQ_CST) {
+        memory_drain();
+        join_places(&of[self].now, &fences);
+        memcpy(fences.oldest, of[self].now.oldest, n_shared * sizeof(uint16_t));
+        join_places(&of[self].acquired, &fences);
+    }
+    if (releases(order))
+        of[self].released = release();
+}
+
+/* ---- others ---- */
+
+void memory_send(unsigned to)
+{
+    memory_drain();
+    struct view *v = release();
+    join(v, of[to].sent[self]);
+    of[to].sent[self] = v;
+}
+
+void memory_receive(void)
+{
+    for (unsigned i = 0; i < n_harts; i++) {
+        join(&of[self].now, of[self].sent[i]);
+        join(&of[self].acquired, of[self].sent[i]);
+    }
+}
+
+static void plain_part(uintptr_t at, uintptr_t end, uintptr_t from, bool write)
+{
+    for (uintptr_t where = from; where < end && where < from + 8; where++) {
+        struct loc *l = loc_at(where);
+        if (l == NULL || l->course != course || where + l->size <= at)
+            continue;
+        if (newest_held(l) != NULL)
+            memory_drain();
+        l->anew |= write;
+    }
+}
+
+void memory_plain(uintptr_t at, size_t n, bool write)
+{
+    for (uintptr_t from = at & ~(uintptr_t)7; from < at + n; from += 8)
+        if (near[from / 8 % FILTER])
+            plain_part(at, at + n, from, write);
+}
+
+bool memory_settle(void)
+{
+    bool was = grown;
+    grown = false;
+    for (unsigned i = 0; i < n_locs && was; i++) {
+        locs[i].n_future = locs[i].n_stored;
+        if (locs[i].no < 0 && used_by_several(&locs[i]) && n_shared < SHARED)
+            locs[i].no = (int16_t)n_shared++;
+    }
+    return was;
+}
+
+void memory_forget(void)
+{
+    n_locs = n_shared = 0;
+    memset(keys, 0, sizeof(keys));
+    memset(near, 0, sizeof(near));
+}
