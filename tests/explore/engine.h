@@ -74,6 +74,8 @@ void course_pause(bool wait);
 void course_trace(uintptr_t pc, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A guess has come true: a failure may have waited for it. */
 void course_guessed(void);
+/* What this course was based on is not so: it counts for nothing. */
+_Noreturn void course_void(void);
 /* All is done. Any hart. */
 _Noreturn void course_end(void);
 /* Goes to the top of this hart's scheduler stack. */
@@ -99,6 +101,8 @@ bool memory_cas(void *at, unsigned size, uint64_t *expected, uint64_t value, int
 void memory_fence(int order, uintptr_t pc);
 /* Stores held back by this hart go out. */
 void memory_drain(void);
+void memory_drain_here(uintptr_t pc); /* … after a point, if there are any */
+void memory_drain_all(void);          /* of all harts */
 /* An interrupt takes along to hart `to` what this one knows; and that takes it. */
 void memory_send(unsigned to);
 void memory_receive(void);

@@ -56,6 +56,8 @@ struct p *part_p(unsigned i);
 struct m *part_m(unsigned i);
 /* A goroutine that never runs, made by setup or check; its number n below 16 is its id. */
 struct g *part_g(unsigned n);
+/* It may be run after all, once: fn(g), which ends in arch_leave. From setup. */
+void part_runs(struct g *g, void (*fn)(void *));
 /* Writes to what a goroutine takes along, as its run would; and reads it, as a resumption would. */
 void part_saves(struct g *g, uint64_t value);
 uint64_t part_resumes(struct g *g);

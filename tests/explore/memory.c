@@ -34,6 +34,14 @@
  * only if they do. It is for the scenario to see to it that the stores in between do not depend on what
  * is loaded: nobody keeps track of that.
  *
+ * Stores that are late, in weak. By the view alone a load misses a store; but a read-modify-write
+ * always finds the newest, so it would never miss one that its writer has followed by another store (O4:
+ * the push on an inbox, then the bit). So a store or read-modify-write that does not acquire may be held
+ * back, if another hart does read-modify-writes there: until its hart comes to a release or a fence that
+ * orders it, uses that location again, or waits. A read-modify-write that is held back has had its
+ * answer; if the location has changed when it goes out, the answer was wrong, and the course counts for
+ * nothing.
+ *
  * A location is the aligned bytes of its first access. A byte of a word that is accessed as a word
  * too (spin.h) is part of that location: its store appends the newest word with that byte changed. What
  * one hart alone has ever used in this scenario has no number in views and is no reason to let others
@@ -67,12 +75,14 @@ struct message {
 struct loc {
     uintptr_t at;
     uint8_t size;
-    uint8_t harts;   /* that have used it, in any course: a set */
-    bool anew;       /* a plain write came last */
-    int16_t no;      /* in views; -1: one hart's */
-    uint32_t course; /* in which its messages were made */
-    uint16_t newest; /* number of the newest message */
-    uint16_t floor;  /* of the oldest that there is */
+    uint8_t harts;      /* that have used it, in any course: a set */
+    uint8_t changers;   /* those of them that have read and modified it at once */
+    uint8_t changed_by; /* the same, as of the last settling */
+    bool anew;          /* a plain write came last */
+    int16_t no;         /* in views; -1: one hart's */
+    uint32_t course;    /* in which its messages were made */
+    uint16_t newest;    /* number of the newest message */
+    uint16_t floor;     /* of the oldest that there is */
     struct message row[MESSAGES];
     uint64_t future[FUTURES]; /* what harts have stored; the first n_future may be guessed */
     uint8_t n_future, n_stored;
@@ -91,6 +101,8 @@ struct held {
     uint8_t size;
     uint64_t value;
     const struct view *carries;
+    bool change;  /* a read-modify-write, … */
+    uint64_t old; /* … which has found this */
 };
 
 static struct {
@@ -378,6 +390,8 @@ static void publish(struct loc *l, uintptr_t at, unsigned size, uint64_t value,
 static void flush_one(void)
 {
     struct held *h = &of[self].held[0];
+    if (h->change && (h->loc->anew || newest(h->loc)->value != h->old))
+        course_void();
     if (h->loc->course != course || h->loc->anew)
         begin(h->loc);
     publish(h->loc, h->at, h->size, h->value, h->carries);
@@ -392,6 +406,23 @@ void memory_drain(void)
         flush_one();
 }
 
+/* The last moment at which others can do without what is held back. */
+void memory_drain_here(uintptr_t pc)
+{
+    if (of[self].n_held > 0) {
+        course_point(pc);
+        memory_drain();
+    }
+}
+
+void memory_drain_all(void)
+{
+    unsigned was = self;
+    for (self = 0; self < n_harts; self++)
+        memory_drain();
+    self = was;
+}
+
 static const struct held *newest_held(const struct loc *l)
 {
     for (unsigned i = of[self].n_held; i > 0; i--)
@@ -400,19 +431,35 @@ static const struct held *newest_held(const struct loc *l)
     return NULL;
 }
 
-/* Does this store wait? Once one does, those after it must, or all go out. */
-static bool hold(struct loc *l, uintptr_t at, unsigned size, uint64_t value,
-                 const struct view *carries)
+static void hold(struct held h)
 {
-    bool some = of[self].n_held > 0;
-    if ((l->no < 0 && !some) || (choose(2) == 1) == some) {
-        memory_drain();
-        return false;
-    }
     if (of[self].n_held == BUFFER)
         flush_one();
-    of[self].held[of[self].n_held++] = (struct held){l, at, (uint8_t)size, value, carries};
-    return true;
+    of[self].held[of[self].n_held++] = h;
+}
+
+/* tso: does this store wait? Once one does, those after it must, or all go out. */
+static bool waits_in_line(const struct loc *l)
+{
+    bool some = of[self].n_held > 0;
+    if (l->no < 0 && !some)
+        return false;
+    if ((choose(2) == 1) == some)
+        memory_drain();
+    return of[self].n_held > 0 || !some;
+}
+
+/* Must what is held back go out before this store, or read-modify-write, of l? */
+static bool must_drain(const struct loc *l, bool change, int order)
+{
+    return mode == TSO ? change : releases(order) || newest_held(l) != NULL;
+}
+
+/* weak: is this store, or read-modify-write, late? */
+static bool is_late(const struct loc *l, int order)
+{
+    bool others = (l->changed_by & ~(1u << self)) != 0;
+    return mode == WEAK && l->no >= 0 && others && !acquires(order) && choose(2) == 1;
 }
 
 /* ---- accesses ---- */
@@ -424,23 +471,27 @@ static const char *order_name(int order)
     return names[order];
 }
 
-static struct loc *access(void *at, unsigned size, enum access kind, uintptr_t pc)
+enum how { LOAD, STORE, CHANGE };
+
+static struct loc *access(void *at, unsigned size, enum how how, int order, uintptr_t pc)
 {
     struct loc *l = find((uintptr_t)at, size);
+    if (how != LOAD && must_drain(l, how == CHANGE, order))
+        memory_drain_here(pc);
     if (l->no >= 0)
         course_point(pc);
     else
         course_step(pc);
     if (l->course != course || l->anew)
         begin(l);
-    race_access((uintptr_t)at, size, kind, pc);
+    race_access((uintptr_t)at, size, how == LOAD ? ATOMIC_READ : ATOMIC_WRITE, pc);
     return l;
 }
 
 uint64_t memory_load(void *where, unsigned size, int order, uintptr_t pc)
 {
     uintptr_t at = (uintptr_t)where;
-    struct loc *l = access(where, size, ATOMIC_READ, pc);
+    struct loc *l = access(where, size, LOAD, order, pc);
     const struct held *h = newest_held(l);
     if (h != NULL && h->at == at && h->size == size)
         return h->value;
@@ -469,12 +520,14 @@ uint64_t memory_load(void *where, unsigned size, int order, uintptr_t pc)
 void memory_store(void *where, unsigned size, uint64_t value, int order, uintptr_t pc)
 {
     uintptr_t at = (uintptr_t)where;
-    struct loc *l = access(where, size, ATOMIC_WRITE, pc);
+    struct loc *l = access(where, size, STORE, order, pc);
     const struct view *carries = of[self].released;
     if (releases(order))
         carries = release();
-    bool held = mode == TSO && hold(l, at, size, value, carries);
-    if (!held) {
+    bool held = mode == TSO ? waits_in_line(l) : is_late(l, order);
+    if (held) {
+        hold((struct held){l, at, (uint8_t)size, value, carries, false, 0});
+    } else {
         publish(l, at, size, value, carries);
         seen(l, l->newest);
     }
@@ -486,6 +539,8 @@ void memory_store(void *where, unsigned size, uint64_t value, int order, uintptr
 /* The newest message of l is read, and one appended that holds value. */
 static void exchange(struct loc *l, uintptr_t at, unsigned size, uint64_t value, int order)
 {
+    grown |= (l->changers & 1u << self) == 0;
+    l->changers |= (uint8_t)(1u << self);
     const struct view *carried = newest(l)->carries, *base = of[self].released;
     seen(l, l->newest);
     take_along(newest(l), order);
@@ -498,21 +553,25 @@ static void exchange(struct loc *l, uintptr_t at, unsigned size, uint64_t value,
         join(both, base);
         join(both, carried);
     }
-    publish(l, at, size, value, both);
-    seen(l, l->newest);
+    if (is_late(l, order)) {
+        hold((struct held){l, at, (uint8_t)size, value, both, true, newest(l)->value});
+    } else {
+        publish(l, at, size, value, both);
+        seen(l, l->newest);
+    }
 }
 
 uint64_t memory_change(void *where, unsigned size, change_fn *fn, uint64_t operand, int order,
                        uintptr_t pc)
 {
     uintptr_t at = (uintptr_t)where;
-    struct loc *l = access(where, size, ATOMIC_WRITE, pc);
-    memory_drain();
+    struct loc *l = access(where, size, CHANGE, order, pc);
     uint64_t old = part_of(l, newest(l)->value, at, size), value = fn(old, operand);
     exchange(l, at, size, value, order);
     if (tracing)
-        course_trace(pc, "change %s %lx: %lx -> %lx", order_name(order), (unsigned long)at,
-                     (unsigned long)old, (unsigned long)value);
+        course_trace(pc, "change %s %lx: %lx -> %lx%s", order_name(order), (unsigned long)at,
+                     (unsigned long)old, (unsigned long)value,
+                     newest_held(l) != NULL ? "  HELD BACK" : "");
     return old;
 }
 
@@ -520,8 +579,7 @@ bool memory_cas(void *where, unsigned size, uint64_t *expected, uint64_t value, 
                 int failure, uintptr_t pc)
 {
     uintptr_t at = (uintptr_t)where;
-    struct loc *l = access(where, size, ATOMIC_WRITE, pc);
-    memory_drain();
+    struct loc *l = access(where, size, CHANGE, order, pc);
     uint64_t old = part_of(l, newest(l)->value, at, size);
     bool swapped = old == *expected;
     if (swapped) {
@@ -533,24 +591,28 @@ bool memory_cas(void *where, unsigned size, uint64_t *expected, uint64_t value, 
     }
     if (tracing)
         course_trace(pc, "swap %s %lx: %lx -> %lx%s", order_name(order), (unsigned long)at,
-                     (unsigned long)old, (unsigned long)value, swapped ? "" : "  FAILS");
+                     (unsigned long)old, (unsigned long)value,
+                     !swapped                 ? "  FAILS"
+                     : newest_held(l) != NULL ? "  HELD BACK"
+                                              : "");
     return swapped;
 }
 
 void memory_fence(int order, uintptr_t pc)
 {
-    if (tracing)
-        course_trace(pc, "fence %s", order_name(order));
     if (acquires(order))
         memcpy(&of[self].now, &of[self].acquired, view_size());
+    if (releases(order))
+        memory_drain_here(pc);
     if (order == __ATOMIC_SEQ_CST) {
-        memory_drain();
         join_places(&of[self].now, &fences);
         memcpy(fences.oldest, of[self].now.oldest, n_shared * sizeof(uint16_t));
         join_places(&of[self].acquired, &fences);
     }
     if (releases(order))
         of[self].released = release();
+    if (tracing)
+        course_trace(pc, "fence %s", order_name(order));
 }
 
 /* ---- others ---- */
@@ -596,6 +658,7 @@ bool memory_settle(void)
     grown = false;
     for (unsigned i = 0; i < n_locs && was; i++) {
         locs[i].n_future = locs[i].n_stored;
+        locs[i].changed_by = locs[i].changers;
         if (locs[i].no < 0 && used_by_several(&locs[i]) && n_shared < SHARED)
             locs[i].no = (int16_t)n_shared++;
     }

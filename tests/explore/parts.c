@@ -82,6 +82,12 @@ struct g *part_g(unsigned n)
     return gs[n];
 }
 
+void part_runs(struct g *g, void (*fn)(void *))
+{
+    arch_context_init(&g->ctx, arena_stack(64 << 10), fn, g);
+    g->status = G_RUNNABLE;
+}
+
 void part_saves(struct g *g, uint64_t value)
 {
     g->wait_data = (void *)value;
