@@ -35,7 +35,7 @@
 
 struct hart hart[HARTS_MAX] KEPT;
 unsigned n_harts KEPT, self KEPT;
-bool watched KEPT, open_ KEPT, tracing KEPT;
+bool watched KEPT, open_ KEPT, learning KEPT, tracing KEPT;
 uint64_t ticks KEPT;
 enum mode mode KEPT;
 

@@ -478,7 +478,7 @@ static struct loc *access(void *at, unsigned size, enum how how, int order, uint
     struct loc *l = find((uintptr_t)at, size);
     if (how != LOAD && must_drain(l, how == CHANGE, order))
         memory_drain_here(pc);
-    if (l->no >= 0)
+    if (l->no >= 0 || learning)
         course_point(pc);
     else
         course_step(pc);

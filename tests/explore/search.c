@@ -97,11 +97,13 @@ static const char *run(const struct scenario *s, enum mode m, unsigned given, ui
 static const char *learn(const struct scenario *s, enum mode m)
 {
     const char *wrong;
+    learning = true;
     do {
         for (int i = 0; i < LEARN; i++)
-            if ((wrong = run(s, m, 0, i == 0 ? 0 : 65536u >> (1 + i % 8))) != NULL)
+            if ((wrong = run(s, m, 0, 65536u >> (1 + i % 8))) != NULL)
                 return wrong;
     } while (memory_settle());
+    learning = false;
     return NULL;
 }
 
@@ -240,6 +242,7 @@ static double now(void)
 
 static bool explore(const struct scenario *s, enum mode m, bool trace)
 {
+    memory_forget();
     unsigned whole;
     double from = now();
     const char *wrong = search_mode(s, m, &whole);
@@ -249,6 +252,11 @@ static bool explore(const struct scenario *s, enum mode m, bool trace)
         tell(s, m, trace);
     else
         printf("holds\n");
+    if (trace && wrong == NULL) { /* then at least the ordinary course */
+        tracing = true;
+        run(s, m, 0, 0);
+        tracing = false;
+    }
     fflush(stdout);
     return wrong == NULL;
 }

@@ -1,0 +1,148 @@
+/*
+ * idle_cases: a hart goes to sleep while another makes work, and is not left to sleep.
+ *
+ * A wake that is lost is seldom lost for ever: the end of a slice, 10 ms, brings what is queued to
+ * light. So these measure: nothing here takes longer than LONG_NS of the course's clock, which goes on
+ * only when somebody waits.
+ */
+#include <pinion.h>
+#include "sched/atomic.h"
+#include "sched/proc.h"
+#include "sched/runq.h"
+#include "tests/explore/explore.h"
+
+#define LONG_NS 2000000
+
+static _Atomic int done;
+
+static void mark(void *unused)
+{
+    (void)unused;
+    atomic_fetch_add_explicit(&done, 1, memory_order_release);
+}
+
+/* Holds on to its hart: another has to run what is waited for. */
+static void wait_for(int n)
+{
+    int64_t until = time_now() + LONG_NS;
+    while (atomic_load_explicit(&done, memory_order_acquire) < n) {
+        EXPECT(time_now() < until, "a goroutine waits while a hart sleeps");
+        arch_relax(0);
+    }
+}
+
+static void spawn_twice(void *unused)
+{
+    (void)unused;
+    for (int i = 1; i <= 2; i++) {
+        go(mark, NULL);
+        wait_for(i);
+    }
+}
+
+SCENARIO(a_spawn_wakes_a_hart_that_goes_to_sleep, .main = spawn_twice);
+
+static void spawn_and_wait(void *n)
+{
+    go(mark, NULL);
+    wait_for(*(int *)n);
+}
+
+/* Two that hold on to their harts, and a third is needed. */
+static void spawn_a_spawner(void *unused)
+{
+    static int both = 2;
+    (void)unused;
+    go(spawn_and_wait, &both);
+    go(mark, NULL);
+    wait_for(2);
+}
+
+SCENARIO(who_finds_work_wakes_the_next, .main = spawn_a_spawner, .harts = 3, .sampled = 50);
+
+static void spawn_pinned(void *unused)
+{
+    static const struct go_attr there = {.affinity = 2};
+    (void)unused;
+    for (int i = 1; i <= 2; i++) {
+        go_with(&there, mark, NULL);
+        wait_for(i);
+    }
+}
+
+SCENARIO(a_pinned_goroutine_wakes_its_hart, .main = spawn_pinned);
+
+static void sleep_twice(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        int64_t before = time_now();
+        time_sleep(1000);
+        EXPECT(time_now() - before < LONG_NS, "a sleeper has slept too long");
+    }
+}
+
+SCENARIO(a_sleeper_is_woken_in_time, .main = sleep_twice);
+
+static void sleep_and_mark(void *unused)
+{
+    (void)unused;
+    time_sleep(3000);
+    mark(NULL);
+}
+
+static void wait_for_a_sleeper(void *unused)
+{
+    (void)unused;
+    go(sleep_and_mark, NULL);
+    go(sleep_and_mark, NULL);
+    wait_for(2);
+}
+
+SCENARIO(sleepers_are_woken_while_a_hart_is_busy, .main = wait_for_a_sleeper);
+
+/* ---- a ring that never is empty ---- */
+
+static struct g *ready[3];
+
+static void one_queued(void)
+{
+    for (unsigned i = 0; i < 3; i++)
+        ready[i] = part_g(i);
+    runq_put(&part_p(0)->runq, ready[0]);
+}
+
+/* As a yield does on the scheduler's stack: puts one and takes one, so that one is always there. */
+static void yields(void)
+{
+    struct runq *q = &part_p(0)->runq;
+    runq_put(q, ready[1]);
+    EXPECT(runq_get(q) == ready[0], "the oldest comes first");
+    runq_put(q, ready[2]);
+    EXPECT(runq_get(q) == ready[1], "the oldest comes first");
+}
+
+static void looks(void)
+{
+    EXPECT(!runq_empty(&part_p(0)->runq), "a queue that never was empty looks so");
+}
+
+SCENARIO(a_ring_is_not_empty_while_one_yields, .setup = one_queued, .hart = {yields, looks});
+
+static void none_but_next(void)
+{
+    for (unsigned i = 0; i < 3; i++)
+        ready[i] = part_g(i);
+    runq_put_next(part_p(0), ready[0]);
+}
+
+/* Runnext is kicked to the ring, and taken, with one in the ring meanwhile. */
+static void kicks(void)
+{
+    struct runq *q = &part_p(0)->runq;
+    runq_put_next(part_p(0), ready[1]);
+    EXPECT(runq_take_next(q) == ready[1], "runnext comes first");
+}
+
+SCENARIO(a_queue_is_not_empty_while_runnext_is_kicked, .setup = none_but_next,
+         .hart = {kicks, looks});
