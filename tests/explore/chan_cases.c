@@ -27,7 +27,8 @@ static void receive_two(void *unused)
     for (uint64_t i = 1; i <= 2; i++) {
         struct word w;
         EXPECT(chan_recv(c, &w), "it is not closed");
-        EXPECT(w.a == i && w.b == ~i, "%lx %lx came, not the %lu-th", (long)w.a, (long)w.b, (long)i);
+        EXPECT(w.a == i && w.b == ~i, "%lx %lx came, not the %lu-th", (long)w.a, (long)w.b,
+               (long)i);
     }
     waitgroup_done(&wg);
 }
@@ -109,10 +110,12 @@ static void select_main(void *unused)
     go(send_to_c, NULL);
     go(send_to_d, NULL);
     for (int i = 0; i < 2; i++) {
-        struct select_case cases[] = {{c, SELECT_RECV, &w[0], false}, {d, SELECT_RECV, &w[1], false}};
+        struct select_case cases[] = {{c, SELECT_RECV, &w[0], false},
+                                      {d, SELECT_RECV, &w[1], false}};
         int which = chan_select(cases, 2, true);
         EXPECT(which == 0 || which == 1, "it is one of the two");
-        EXPECT(w[which].a == (uint64_t)which + 1 && w[which].b == ~w[which].a, "all of it is there");
+        EXPECT(w[which].a == (uint64_t)which + 1 && w[which].b == ~w[which].a,
+               "all of it is there");
         got |= 1u << which;
     }
     EXPECT(got == 3, "one of them came twice");

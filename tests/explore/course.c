@@ -13,6 +13,9 @@
  * a deviation. So the number of deviations bounds the preemptions, and the rest of a course is
  * settled. (Chess, Musuvathi and Qadeer 2007, counts likewise; delays, Emmi and others 2011.)
  *
+ * Who goes on and on without a pause, since it waits for another without saying so, gives way after
+ * PATIENCE points: schedules are fair in the end, as harts are.
+ *
  * The clock stands still while harts work. It goes on by a step when it is read, or when a hart pauses,
  * so that waits for a time end; and when all harts wait it goes on to the first timer that is set. If
  * none is set and not all have ended, the course has failed: they would wait for ever. One that does
@@ -31,6 +34,7 @@
 #define STEPS_MAX   20000 /* of a course */
 #define JUMPS_MAX   400   /* of the clock to a timer, while all wait */
 #define PAUSE_NS    500
+#define PATIENCE    400 /* points that a hart passes before another must go on */
 #define STACK_BYTES ((size_t)32 << 10)
 
 struct hart hart[HARTS_MAX] KEPT;
@@ -40,7 +44,7 @@ uint64_t ticks KEPT;
 enum mode mode KEPT;
 
 static jmp_buf driver KEPT;
-static unsigned steps KEPT, jumps KEPT;
+static unsigned steps KEPT, jumps KEPT, patience KEPT;
 static char failure[400] KEPT;
 static bool is_void KEPT;
 
@@ -136,6 +140,7 @@ static void go_on(unsigned i)
 {
     if (i == self)
         return;
+    patience = 0;
     if (tracing)
         course_trace(0, "-- hart %u goes on", i);
     if (_setjmp(hart[self].at) == 0)
@@ -243,7 +248,9 @@ void course_step(uintptr_t pc)
 void course_point(uintptr_t pc)
 {
     course_step(pc);
-    unsigned way = choose(1 + others());
+    unsigned n = others(), way = choose(1 + n);
+    if (way == 0 && n > 0 && ++patience > PATIENCE)
+        way = 1;
     if (way > 0) {
         go_on(other(way - 1));
         take_interrupts(pc);
@@ -317,7 +324,7 @@ const char *course_run(const struct scenario *s, enum mode m)
     mode = m;
     failure[0] = '\0';
     watched = open_ = is_void = false;
-    steps = jumps = 0;
+    steps = jumps = patience = 0;
     ticks = 0;
     self = 0;
     snapshot_restore();

@@ -61,8 +61,8 @@ extern bool watched;   /* a course runs: accesses count */
 extern bool open_;     /* its choices count: a program's boot is over */
 extern uint64_t ticks; /* the clock, ns */
 extern enum mode mode;
-extern bool learning;   /* each atomic access is a point */
-extern bool tracing; /* each step is printed */
+extern bool learning; /* each atomic access is a point */
+extern bool tracing;  /* each step is printed */
 
 /* One course of s under the mode. NULL: it went well; else what was wrong. */
 const char *course_run(const struct scenario *s, enum mode m);

@@ -387,17 +387,31 @@ static void publish(struct loc *l, uintptr_t at, unsigned size, uint64_t value,
 
 /* ---- buffers of stores ---- */
 
+/* What a read-modify-write carries: its own, and what the message that it has read did. */
+static const struct view *carried_on(const struct view *own, const struct message *read)
+{
+    join(&of[self].acquired, read->carries);
+    if (own == NULL || read->carries == NULL)
+        return own == NULL ? read->carries : own;
+    struct view *both = new_view();
+    memcpy(both, own, view_size());
+    join(both, read->carries);
+    return both;
+}
+
 static void flush_one(void)
 {
-    struct held *h = &of[self].held[0];
-    if (h->change && (h->loc->anew || newest(h->loc)->value != h->old))
-        course_void();
-    if (h->loc->course != course || h->loc->anew)
-        begin(h->loc);
-    publish(h->loc, h->at, h->size, h->value, h->carries);
-    seen(h->loc, h->loc->newest);
+    struct held h = of[self].held[0];
     of[self].n_held--;
-    memmove(h, h + 1, of[self].n_held * sizeof(*h));
+    memmove(of[self].held, of[self].held + 1, of[self].n_held * sizeof(h));
+    if (h.change && (h.loc->anew || newest(h.loc)->value != h.old))
+        course_void();
+    if (h.loc->course != course || h.loc->anew)
+        begin(h.loc);
+    if (h.change)
+        h.carries = carried_on(h.carries, newest(h.loc));
+    publish(h.loc, h.at, h.size, h.value, h.carries);
+    seen(h.loc, h.loc->newest);
 }
 
 void memory_drain(void)
@@ -541,22 +555,15 @@ static void exchange(struct loc *l, uintptr_t at, unsigned size, uint64_t value,
 {
     grown |= (l->changers & 1u << self) == 0;
     l->changers |= (uint8_t)(1u << self);
-    const struct view *carried = newest(l)->carries, *base = of[self].released;
+    const struct view *own = of[self].released;
     seen(l, l->newest);
     take_along(newest(l), order);
     if (releases(order))
-        base = release();
-    struct view *both = NULL;
-    if (base != NULL || carried != NULL) {
-        both = new_view();
-        memset(both, 0, view_size());
-        join(both, base);
-        join(both, carried);
-    }
+        own = release();
     if (is_late(l, order)) {
-        hold((struct held){l, at, (uint8_t)size, value, both, true, newest(l)->value});
+        hold((struct held){l, at, (uint8_t)size, value, own, true, newest(l)->value});
     } else {
-        publish(l, at, size, value, both);
+        publish(l, at, size, value, carried_on(own, newest(l)));
         seen(l, l->newest);
     }
 }

@@ -4,7 +4,7 @@
  * For each model of memory:
  *   1  a few random courses, for the locations that several harts use to show; again until no new ones do
  *   2  all courses with one deviation, then all with two, three: as far as they number no more than
- *      ALL_MAX. `whole to 2` says so: nothing was left out within that bound
+ *      ALL_MAX, or are not going to. `whole to 2` says so: nothing was left out within that bound
  *   3  courses that are sampled from the rest: of one that has N choices, two to five are taken at
  *      random and deviate; every choice is equally likely to be among them (as PCT does with
  *      priorities, Burckhardt and others 2010)
@@ -180,7 +180,9 @@ static const char *search_mode(const struct scenario *s, enum mode m, unsigned *
 again:
     if ((wrong = learn(s, m)) != NULL)
         return wrong;
-    for (unsigned bound = 1; bound <= BOUND_MAX; bound++) {
+    double last = 1, expected = 0;
+    for (unsigned bound = 1; bound <= BOUND_MAX && expected <= ALL_MAX; bound++) {
+        unsigned begun = search.courses;
         enum verdict v = run_through(s, m, bound, &wrong);
         if (v == FAILED)
             return wrong;
@@ -189,6 +191,10 @@ again:
         if (v == CUT)
             break;
         *whole = bound;
+        /* n, n²/2, n³/6 … */
+        unsigned now = search.courses - begun;
+        expected = now * (now / last) * bound / (bound + 1);
+        last = now;
     }
     if ((wrong = sample(s, m, SAMPLES * percent / 100)) == NULL)
         wrong = at_random(s, m, RANDOMS * percent / 100);
