@@ -129,6 +129,14 @@ static void looks(void)
 
 SCENARIO(a_ring_is_not_empty_while_one_yields, .setup = one_queued, .hart = {yields, looks});
 
+/* The same by way of runnext: who yields goes to the tail, and runnext runs. */
+static void yields_to_next(void)
+{
+    struct runq *q = &part_p(0)->runq;
+    runq_put(q, ready[1]);
+    EXPECT(runq_take_next(q) == ready[0], "runnext comes first");
+}
+
 static void none_but_next(void)
 {
     for (unsigned i = 0; i < 3; i++)
@@ -146,3 +154,6 @@ static void kicks(void)
 
 SCENARIO(a_queue_is_not_empty_while_runnext_is_kicked, .setup = none_but_next,
          .hart = {kicks, looks});
+
+SCENARIO(a_queue_is_not_empty_while_one_yields_to_runnext, .setup = none_but_next,
+         .hart = {yields_to_next, looks});

@@ -127,3 +127,69 @@ static void check_five(void)
 
 SCENARIO(two_thieves_and_a_full_ring, .setup = fill, .hart = {owner_puts_one, thief, thief_two},
          .check = check_five);
+
+/* ---- from thief to thief ---- */
+
+static void first_thief(void)
+{
+    uint32_t n;
+    struct g *g = runq_steal(part_p(1), part_p(0), false, &n);
+    if (g != NULL)
+        take(g);
+}
+
+static void second_thief(void)
+{
+    steal_once(part_p(2), part_p(1), false);
+}
+
+static void owner_rests(void)
+{
+}
+
+static void check_four(void)
+{
+    all_once(RUNQ_SIZE);
+}
+
+SCENARIO(what_is_stolen_twice_has_its_context, .setup = fill,
+         .hart = {owner_rests, first_thief, second_thief}, .check = check_four);
+
+/* ---- runnext ---- */
+
+static void owner_puts_next(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        part_saves(part_g(i), 100 + i);
+        runq_put_next(part_p(0), part_g(i));
+    }
+    struct g *g = runq_take_next(&part_p(0)->runq);
+    if (g != NULL)
+        take(g);
+}
+
+static void thief_of_next(void)
+{
+    steal_once(part_p(1), part_p(0), true);
+}
+
+SCENARIO(runnext_is_taken_once_with_its_context, .setup = make_gs,
+         .hart = {owner_puts_next, thief_of_next}, .check = check_two);
+
+/* ---- full ---- */
+
+/* Half of the ring goes to the global queue, or a thief has made room. */
+static void owner_overflows(void)
+{
+    put(part_p(0), 4);
+    put(part_p(0), 5);
+    put(part_p(0), 6);
+}
+
+static void check_seven(void)
+{
+    all_once(7);
+}
+
+SCENARIO(an_overflow_and_a_thief_share_a_ring, .setup = fill, .hart = {owner_overflows, thief},
+         .check = check_seven);

@@ -1,0 +1,96 @@
+/*
+ * timer_cases: timers that fire while they are stopped or freed; contexts that end; a pool.
+ */
+#include <pinion.h>
+#include "sched/atomic.h"
+#include "tests/explore/explore.h"
+
+static waitgroup wg;
+static int value;
+static _Atomic int fired;
+
+static void fire(void *unused)
+{
+    (void)unused;
+    EXPECT(value == 5, "what was before the timer was made is there");
+    atomic_fetch_add_explicit(&fired, 1, memory_order_release);
+}
+
+static void stop_main(void *unused)
+{
+    (void)unused;
+    value = 5;
+    timer *t = time_after_func(2000, fire, NULL);
+    for (int i = 0; i < 3; i++)
+        arch_relax(0);
+    bool stopped = timer_stop(t);
+    timer_free(t);
+    if (!stopped)
+        while (atomic_load_explicit(&fired, memory_order_acquire) == 0)
+            runtime_gosched();
+    EXPECT(atomic_load_explicit(&fired, memory_order_relaxed) == !stopped, "stopped, and fired");
+}
+
+SCENARIO(a_timer_is_stopped_or_fires, .main = stop_main);
+
+/* ---- contexts ---- */
+
+static context *ctx;
+
+static void cancel_it(void *unused)
+{
+    (void)unused;
+    value = 7;
+    context_cancel(ctx);
+    waitgroup_done(&wg);
+}
+
+static void look_at_it(void *unused)
+{
+    (void)unused;
+    if (context_err(ctx) != NULL)
+        EXPECT(value == 7, "what was before the cancel is there");
+    waitgroup_done(&wg);
+}
+
+static void context_main(void *unused)
+{
+    (void)unused;
+    ctx = context_with_cancel(context_background());
+    waitgroup_add(&wg, 2);
+    go(look_at_it, NULL);
+    go(cancel_it, NULL);
+    chan_recv(context_done(ctx), NULL);
+    EXPECT(value == 7 && context_err(ctx) != NULL, "it has ended");
+    waitgroup_wait(&wg);
+    context_free(ctx);
+}
+
+SCENARIO(who_sees_a_context_ended_sees_why, .main = context_main);
+
+/* ---- pools ---- */
+
+static pool p;
+static int objects[2];
+
+static void use(void *object)
+{
+    int *mine = object;
+    ++*mine;
+    pool_put(&p, mine);
+    mine = pool_get(&p);
+    if (mine != NULL)
+        ++*mine;
+    waitgroup_done(&wg);
+}
+
+static void pool_main(void *unused)
+{
+    (void)unused;
+    waitgroup_add(&wg, 2);
+    go(use, &objects[0]);
+    go(use, &objects[1]);
+    waitgroup_wait(&wg);
+}
+
+SCENARIO(an_object_of_a_pool_is_ones_alone, .main = pool_main);
