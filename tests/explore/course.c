@@ -46,7 +46,7 @@ enum mode mode KEPT;
 static jmp_buf driver KEPT;
 static unsigned steps KEPT, jumps KEPT, patience KEPT;
 static char failure[400] KEPT;
-static bool is_void KEPT;
+static bool is_void KEPT, may_sleep KEPT;
 
 /* ---- the end ---- */
 
@@ -267,7 +267,7 @@ static void clock_jump(void)
         if (hart[i].state == HART_WAITS && hart[i].deadline < first)
             first = hart[i].deadline;
     }
-    if (all_ended || memory_guesses())
+    if (all_ended || memory_guesses() || (first == UINT64_MAX && may_sleep))
         course_end();
     if (first == UINT64_MAX)
         explore_fail("a hart sleeps for ever: nobody wakes it, and no timer is set");
@@ -322,6 +322,7 @@ static void first_hart(void)
 const char *course_run(const struct scenario *s, enum mode m)
 {
     mode = m;
+    may_sleep = s->may_sleep;
     failure[0] = '\0';
     watched = open_ = is_void = false;
     steps = jumps = patience = 0;

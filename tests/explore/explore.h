@@ -26,6 +26,8 @@ struct scenario {
     void (*main)(void *);          /* program; the argument is NULL */
     unsigned harts;                /* of a program: default 2 */
     void (*check)(void);
+    bool may_sleep;   /* it is over, too, when no hart would ever wake up again: check tells */
+    bool not_weak;    /* rests on more than C11's orders promise: not under the weak model */
     unsigned sampled; /* percent of the usual number of sampled schedules; 0: 100 */
 };
 
@@ -54,6 +56,8 @@ void explore_late(void *at, size_t n);
 /* Hart i of a scenario of parts: a P in the hands of an M, in its scheduler's context. */
 struct p *part_p(unsigned i);
 struct m *part_m(unsigned i);
+/* Hart i has been sent an interrupt that it has not taken. */
+bool part_interrupted(unsigned i);
 /* A goroutine that never runs, made by setup or check; its number n below 16 is its id. */
 struct g *part_g(unsigned n);
 /* It may be run after all, once: fn(g), which ends in arch_leave. From setup. */

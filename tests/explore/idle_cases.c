@@ -42,23 +42,23 @@ static void spawn_twice(void *unused)
 
 SCENARIO(a_spawn_wakes_a_hart_that_goes_to_sleep, .main = spawn_twice);
 
-static void spawn_and_wait(void *n)
+/* It holds on to its hart until both run. */
+static void mark_and_wait(void *unused)
 {
-    go(mark, NULL);
-    wait_for(*(int *)n);
-}
-
-/* Two that hold on to their harts, and a third is needed. */
-static void spawn_a_spawner(void *unused)
-{
-    static int both = 2;
-    (void)unused;
-    go(spawn_and_wait, &both);
-    go(mark, NULL);
+    mark(unused);
     wait_for(2);
 }
 
-SCENARIO(who_finds_work_wakes_the_next, .main = spawn_a_spawner, .harts = 3, .sampled = 50);
+/* The first wakes a hart; for the second that hart has to wake another, since this one sees it search. */
+static void spawn_two_that_wait(void *unused)
+{
+    (void)unused;
+    go(mark_and_wait, NULL);
+    go(mark_and_wait, NULL);
+    wait_for(2);
+}
+
+SCENARIO(who_finds_work_wakes_the_next, .main = spawn_two_that_wait, .harts = 3, .sampled = 50);
 
 static void spawn_pinned(void *unused)
 {
@@ -100,6 +100,88 @@ static void wait_for_a_sleeper(void *unused)
 }
 
 SCENARIO(sleepers_are_woken_while_a_hart_is_busy, .main = wait_for_a_sleeper);
+
+/* ---- the race by itself: harts that make work and go on for ever, and one that goes to sleep ---- */
+
+static unsigned taken;
+
+static void make_work(unsigned i)
+{
+    runq_put(&part_p(i)->runq, part_g(i));
+    wake_idle();
+}
+
+static void submitter(void)
+{
+    make_work(0);
+}
+
+static void another_submitter(void)
+{
+    make_work(2);
+}
+
+static void steal_all(struct m *m)
+{
+    uint32_t n;
+    for (unsigned i = 0; i < sched.n_m; i++)
+        while (runq_steal(m->p, sched.p[i], false, &n) != NULL)
+            taken++;
+}
+
+/* As find_runnable: what it finds it runs, and it goes to sleep when there is nothing. */
+static void sleeper(void)
+{
+    struct m *m = part_m(1);
+    spin_start(m);
+    for (;;) {
+        unsigned before = taken;
+        steal_all(m);
+        if (taken > before && m->spinning)
+            spin_found(m);
+        else
+            idle_sleep(m);
+    }
+}
+
+static void nothing_lies_about(void)
+{
+    for (unsigned i = 0; i < sched.n_m; i++)
+        EXPECT(runq_empty(&sched.p[i]->runq), "a goroutine lies in a queue, and the hart sleeps");
+}
+
+static void make_gs(void)
+{
+    for (unsigned i = 0; i < 3; i++)
+        part_g(i);
+}
+
+SCENARIO(a_sleeper_sees_work_or_is_woken, .setup = make_gs, .hart = {submitter, sleeper},
+         .check = nothing_lies_about, .may_sleep = true);
+SCENARIO(a_sleeper_of_two_submitters_is_woken, .setup = make_gs,
+         .hart = {submitter, sleeper, another_submitter}, .check = nothing_lies_about,
+         .may_sleep = true);
+
+/* ---- a P that is handed over ---- */
+
+static void give_p(void)
+{
+    struct p *p = part_p(0);
+    p->ended = 7;
+    part_m(0)->p = NULL;
+    idle_hand_over(part_m(1), p);
+}
+
+static void get_p(void)
+{
+    struct m *m = part_m(1);
+    m->p = NULL;
+    idle_stopped(m);
+    EXPECT(m->p == part_p(0) && m->p->ended == 7, "it is not all there");
+    m->p->ended++;
+}
+
+SCENARIO(a_p_arrives_with_its_fields, .hart = {give_p, get_p});
 
 /* ---- a ring that never is empty ---- */
 

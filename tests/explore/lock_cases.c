@@ -54,6 +54,13 @@ static void three(void (*fn)(void *))
     EXPECT(time_now() - before < LONG_NS, "somebody has waited for the end of a slice");
 }
 
+/* While others get a hart and begin. */
+static void let_begin(void)
+{
+    for (int i = 0; i < 12; i++)
+        arch_relax(0);
+}
+
 static mutex m;
 
 static void lock_and_count(void *unused)
@@ -223,9 +230,9 @@ static void signal_two(void *unused)
 
 static void cond_main(void *unused)
 {
-    (void)unused;
     waitgroup_go(&wg, wait_for_two, NULL);
-    waitgroup_go(&wg, signal_two, NULL);
+    let_begin();
+    signal_two(unused);
     waitgroup_wait(&wg);
 }
 
@@ -255,28 +262,34 @@ SCENARIO(a_broadcast_wakes_all, .main = broadcast_main);
 
 static int parts[2];
 
-static void first_part(void *unused)
+static void do_part(void *part)
 {
-    (void)unused;
-    parts[0] = 1;
+    *(int *)part = 1;
     waitgroup_done(&wg);
 }
 
-static void second_part(void *unused)
+static void do_parts(int begin)
 {
-    (void)unused;
-    parts[1] = 1;
-    waitgroup_done(&wg);
-}
-
-static void waitgroup_main(void *unused)
-{
-    (void)unused;
     waitgroup_add(&wg, 2);
-    go(first_part, NULL);
-    go(second_part, NULL);
+    go(do_part, &parts[0]);
+    go(do_part, &parts[1]);
+    if (begin)
+        let_begin();
     waitgroup_wait(&wg);
     EXPECT(parts[0] == 1 && parts[1] == 1, "wait has returned early");
 }
 
-SCENARIO(what_was_done_is_there_after_the_wait, .main = waitgroup_main);
+static void wait_main(void *unused)
+{
+    (void)unused;
+    do_parts(0);
+}
+
+static void wait_late_main(void *unused)
+{
+    (void)unused;
+    do_parts(1);
+}
+
+SCENARIO(what_was_done_is_there_after_the_wait, .main = wait_main);
+SCENARIO(what_was_done_before_is_there_after_the_wait, .main = wait_late_main);

@@ -82,6 +82,11 @@ struct g *part_g(unsigned n)
     return gs[n];
 }
 
+bool part_interrupted(unsigned i)
+{
+    return hart[i].ipi;
+}
+
 void part_runs(struct g *g, void (*fn)(void *))
 {
     arch_context_init(&g->ctx, arena_stack(64 << 10), fn, g);

@@ -163,6 +163,8 @@ static void owner_puts_next(void)
         part_saves(part_g(i), 100 + i);
         runq_put_next(part_p(0), part_g(i));
     }
+    for (unsigned i = 0; i < 10; i++) /* a thief is patient */
+        arch_relax(0);
     struct g *g = runq_take_next(&part_p(0)->runq);
     if (g != NULL)
         take(g);

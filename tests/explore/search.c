@@ -303,7 +303,7 @@ int main(int argc, char **argv)
     snapshot_take();
     for (unsigned i = 0; i < n_scenarios; i++) {
         for (enum mode m = 0; m < MODES && !(first && fails > 0); m++) {
-            if (!asked_for(argc, argv, scenarios[i], m))
+            if (!asked_for(argc, argv, scenarios[i], m) || (m == WEAK && scenarios[i]->not_weak))
                 continue;
             memory_forget();
             bool good = explore(scenarios[i], m, trace);

@@ -3,6 +3,7 @@
  */
 #include <pinion.h>
 #include "sched/atomic.h"
+#include "sched/global.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "tests/explore/explore.h"
@@ -62,46 +63,33 @@ static void slices_main(void *unused)
 
 SCENARIO(a_slice_ends_for_who_waits, .main = slices_main, .sampled = 50);
 
-static void hold_two(void *unused)
+/* The race by itself: the end of a slice in which nobody waits, against one who comes. */
+static void slice_of_one(void)
 {
-    static int both = 2;
-    (void)unused;
-    hold_on(&both);
+    struct m *m = part_m(1);
+    part_g(0);
+    m->slice_end = 0;
 }
 
-static void mark(void *unused)
+static void slice_ends(void)
 {
-    (void)unused;
-    atomic_fetch_add_explicit(&done, 1, memory_order_release);
-    waitgroup_done(&wg);
+    preempt_on_timer(part_m(1), 1);
 }
 
-/* Both harts are held, their slices off or just being turned off, when the third comes by way of the
- * pinbox: the one it is pinned to must begin a slice. */
-static void pinned_main(void *unused)
+static void somebody_comes(void)
 {
-    static const struct go_attr there = {.affinity = 2};
-    static int all = 2;
-    int64_t until = time_now() + LONG_NS;
-    (void)unused;
-    atomic_store_explicit(&preempt_slice_ns, 2000, memory_order_relaxed);
-    waitgroup_add(&wg, 2);
-    go_with(&there, hold_two, NULL);
-    while (atomic_load_explicit(&done, memory_order_acquire) < 1) {
-        EXPECT(time_now() < until, "it is not let run");
-        arch_relax(0);
-    }
-    for (int i = 0; i < 6; i++)
-        arch_relax(0);
-    go_with(&there, mark, NULL);
-    while (atomic_load_explicit(&done, memory_order_acquire) < all) {
-        EXPECT(time_now() < until, "it is not let run");
-        arch_relax(0);
-    }
-    waitgroup_wait(&wg);
+    struct g *g = part_g(0);
+    global_put_batch(g, g, 1);
 }
 
-SCENARIO(a_pinned_goroutine_gets_a_slice_of_a_busy_hart, .main = pinned_main);
+static void its_time_is_measured(void)
+{
+    EXPECT(load_relaxed(&part_m(1)->slice_on) || part_interrupted(1),
+           "somebody waits, and the slice has no end");
+}
+
+SCENARIO(a_slice_is_not_turned_off_for_who_waits, .setup = slice_of_one,
+         .hart = {somebody_comes, slice_ends}, .check = its_time_is_measured);
 
 /* ---- the world ---- */
 
@@ -176,6 +164,7 @@ static void wait_in_a_section(void *unused)
     int64_t before = time_now();
     (void)unused;
     waitgroup_add(&wg, 2);
+    section_of(10000); /* afterwards sysmon watches already */
     go(count_to_three, NULL);
     go(count_to_three, NULL);
     section_of(60000);
