@@ -164,5 +164,4 @@ static void try_main(void *unused)
     EXPECT(chan_try_recv(c, &w, &ok), "it had a word or was closed, always");
 }
 
-SCENARIO(a_try_is_not_told_to_wait_by_a_full_or_closed_channel, .main = try_main,
-         .not_weak = true);
+SCENARIO(a_try_is_not_told_to_wait_by_a_full_or_closed_channel, .main = try_main, .not_weak = true);

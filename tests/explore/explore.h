@@ -28,7 +28,7 @@ struct scenario {
     void (*check)(void);
     bool may_sleep;   /* it is over, too, when no hart would ever wake up again: check tells */
     bool not_weak;    /* rests on more than C11's orders promise: not under the weak model */
-    unsigned sampled; /* percent of the usual number of sampled schedules; 0: 100 */
+    unsigned sampled; /* percent of the usual number of courses; 0: 100 */
 };
 
 void explore_add(const struct scenario *s);

@@ -162,6 +162,29 @@ SCENARIO(a_sleeper_of_two_submitters_is_woken, .setup = make_gs,
          .hart = {submitter, sleeper, another_submitter}, .check = nothing_lies_about,
          .may_sleep = true);
 
+/* The one idle hart wakes by itself, as by a timer, between a claim and the look under the lock: the claim
+ * is given back, and another submitter has relied on it. */
+static void one_is_idle(void)
+{
+    struct m *m = part_m(1);
+    make_gs();
+    store_relaxed(&sched.idle_p, bit(1));
+    store_relaxed(&sched.idle_m, bit(1));
+    store_relaxed(&m->self_wake, true);
+    m->p->m = NULL;
+    m->p = NULL;
+}
+
+static void sleeper_that_wakes(void)
+{
+    idle_stopped(part_m(1));
+    sleeper();
+}
+
+SCENARIO(a_claim_that_is_given_back_is_asked_for_again, .setup = one_is_idle,
+         .hart = {submitter, sleeper_that_wakes, another_submitter}, .check = nothing_lies_about,
+         .may_sleep = true, .sampled = 400);
+
 /* ---- a P that is handed over ---- */
 
 static void give_p(void)

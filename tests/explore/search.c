@@ -133,6 +133,11 @@ static int next_within(unsigned bound)
 
 enum verdict { ALL, CUT, FAILED };
 
+static unsigned percent(const struct scenario *s)
+{
+    return s->sampled == 0 ? 100 : s->sampled;
+}
+
 static enum verdict run_through(const struct scenario *s, enum mode m, unsigned bound,
                                 const char **wrong)
 {
@@ -141,7 +146,7 @@ static enum verdict run_through(const struct scenario *s, enum mode m, unsigned 
     do {
         if ((*wrong = run(s, m, (unsigned)(at + 1), 0)) != NULL)
             return FAILED;
-        if (search.courses - begun > ALL_MAX)
+        if (search.courses - begun > ALL_MAX / 100 * percent(s))
             return CUT;
     } while ((at = next_within(bound)) >= 0);
     return ALL;
@@ -172,7 +177,6 @@ static const char *at_random(const struct scenario *s, enum mode m, unsigned n)
 
 static const char *search_mode(const struct scenario *s, enum mode m, unsigned *whole)
 {
-    unsigned percent = s->sampled == 0 ? 100 : s->sampled;
     const char *wrong;
     *whole = 0;
     search.courses = 0;
@@ -181,7 +185,8 @@ again:
     if ((wrong = learn(s, m)) != NULL)
         return wrong;
     double last = 1, expected = 0;
-    for (unsigned bound = 1; bound <= BOUND_MAX && expected <= ALL_MAX; bound++) {
+    for (unsigned bound = 1; bound <= BOUND_MAX && expected <= ALL_MAX / 100 * percent(s);
+         bound++) {
         unsigned begun = search.courses;
         enum verdict v = run_through(s, m, bound, &wrong);
         if (v == FAILED)
@@ -196,8 +201,8 @@ again:
         expected = now * (now / last) * bound / (bound + 1);
         last = now;
     }
-    if ((wrong = sample(s, m, SAMPLES * percent / 100)) == NULL)
-        wrong = at_random(s, m, RANDOMS * percent / 100);
+    if ((wrong = sample(s, m, SAMPLES * percent(s) / 100)) == NULL)
+        wrong = at_random(s, m, RANDOMS * percent(s) / 100);
     return wrong;
 }
 

@@ -6,6 +6,10 @@
 #include "sched/global.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
+#include "sched/runq.h"
+#include "sched/section.h"
+#include "sched/sysmon.h"
+#include "sched/world.h"
 #include "tests/explore/explore.h"
 
 #define LONG_NS 2000000
@@ -173,3 +177,53 @@ static void wait_in_a_section(void *unused)
 }
 
 SCENARIO(a_long_section_loses_its_p, .main = wait_in_a_section);
+
+/* ---- a P that is taken out of a section, by itself ---- */
+
+static void a_hart_rests(void) /* hart 1, without a P, on sysmon's duty */
+{
+    struct m *m = part_m(1);
+    m->p = NULL;
+    store_relaxed(&sched.idle_m, bit(1));
+    store_relaxed(&sched.sysmon, m);
+    runq_put(&part_p(0)->runq, part_g(0));
+}
+
+static void lends_its_p(void)
+{
+    part_p(0)->ended = 7;
+    section_lend(part_m(0));
+}
+
+static void stops_the_world(void)
+{
+    world_stop();
+    EXPECT(part_p(0)->ended == 7, "it is not all there");
+    part_p(0)->ended++;
+}
+
+SCENARIO(a_stopper_gets_a_p_out_of_a_section_whole, .hart = {lends_its_p, stops_the_world});
+
+static void watches_sections(void)
+{
+    for (int i = 0; i < 4; i++)
+        if (sysmon_round(part_m(1))) {
+            EXPECT(part_m(1)->p == part_p(0) && part_p(0)->ended == 7, "it is not all there");
+            part_p(0)->ended++;
+            return;
+        }
+}
+
+SCENARIO(sysmon_gets_a_p_out_of_a_section_whole, .setup = a_hart_rests,
+         .hart = {lends_its_p, watches_sections});
+
+static void comes_back(void)
+{
+    lends_its_p();
+    if (section_take_back(part_m(0)))
+        part_p(0)->ended++;
+}
+
+/* One of the two gets it. */
+SCENARIO(a_section_ends_while_sysmon_looks, .setup = a_hart_rests,
+         .hart = {comes_back, watches_sections});
