@@ -201,6 +201,7 @@ NEEDS_BUILD = cc:gcc:- /usr/include/stdio.h:libc6-dev:- tar:tar:- xz:xz-utils:- 
 NEEDS_HOST  = $(HOSTCC):gcc:HOSTCC /usr/include/stdio.h:libc6-dev:-
 NEEDS_MODEL = $(NEEDS_HOST) spin:spin:SPIN
 NEEDS_FUZZ  = $(NEEDS_HOST) $(CLANG):clang:CLANG /usr/share/doc/libclang-rt-dev:libclang-rt-dev:-
+NEEDS_EXPLORE = $(NEEDS_HOST) ld:binutils:- objcopy:binutils:-
 NEEDS_CHECK = clang-format:clang-format:CLANG_FORMAT
 ALL_ISAS    = $(sort $(foreach a,$(wildcard arch/*/isa.mk),$(ISA_$(a:arch/%/isa.mk=%))))
 GOALS_OF_ALL = deps test trust test-long chaos soak bench check
@@ -208,6 +209,7 @@ NEEDS_NOW = $(NEEDS) $(if $(filter $(GOALS_OF_ALL),$(MAKECMDGOALS)), \
     $(foreach i,$(ALL_ISAS),$(NEEDS_$i)) $(NEEDS_BUILD) $(NEEDS_HOST),$(NEEDS_$(ISA))) \
     $(if $(filter models trust deps,$(MAKECMDGOALS)),$(NEEDS_MODEL)) \
     $(if $(filter fuzz trust deps,$(MAKECMDGOALS)),$(NEEDS_FUZZ)) \
+    $(if $(filter explore mutants trust deps,$(MAKECMDGOALS)),$(NEEDS_EXPLORE)) \
     $(if $(filter check format deps,$(MAKECMDGOALS)),$(NEEDS_CHECK))
 setup: FORCE
 	@tools/setup $(NEEDS_NOW)
@@ -313,6 +315,12 @@ models: setup ## verify the models of the protocols, and that their mutants fail
 fuzz: setup ## feed what reads outside data with inputs of libFuzzer's making, each for SECONDS
 	@tests/fuzz/run $(if $(SECONDS),--seconds $(call quote,$(SECONDS)))
 
+explore: setup ## run the scheduler's C under all schedules of small cases; REPLAY=NAME/MODE: the steps
+	@tests/explore/run $(if $(REPLAY),--replay $(call quote,$(REPLAY)))
+
+mutants: setup ## take each order out of the scheduler: the explorer must notice; REPLAY=MUTANT: how
+	@tests/explore/run --mutants $(if $(REPLAY),--replay $(call quote,$(REPLAY)))
+
 bench: setup ## measure instructions an operation
 	@tests/bench/run
 
@@ -343,4 +351,5 @@ help: ## this text
 
 FORCE:
 .PHONY: FORCE setup run image images print-run print-qemu unit-programs fuzz-programs test trust test-host \
-    coverage test-long unit chaos soak models fuzz bench check format deps clean distclean help
+    coverage test-long unit chaos soak models explore mutants fuzz \
+    bench check format deps clean distclean help
