@@ -165,3 +165,31 @@ static void try_main(void *unused)
 }
 
 SCENARIO(a_try_is_not_told_to_wait_by_a_full_or_closed_channel, .main = try_main, .not_weak = true);
+
+/* ---- a goroutine that has its hart to itself ---- */
+
+static void receive_wired(void *unused)
+{
+    struct word w;
+    (void)unused;
+    runtime_lock_os_thread();
+    for (uint64_t i = 1; i <= 2; i++) {
+        chan_recv(c, &w);
+        EXPECT(w.a == i && w.b == ~i, "%lx %lx came", (long)w.a, (long)w.b);
+    }
+    waitgroup_done(&wg);
+}
+
+static void wired_main(void *unused)
+{
+    (void)unused;
+    c = chan_make(sizeof(struct word), 0);
+    waitgroup_add(&wg, 2);
+    go(receive_wired, NULL);
+    for (int i = 0; i < 12; i++) /* until it runs elsewhere */
+        arch_relax(0);
+    send_two(NULL);
+    waitgroup_wait(&wg);
+}
+
+SCENARIO(a_wired_goroutine_is_woken_on_its_hart, .main = wired_main);

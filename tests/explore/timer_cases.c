@@ -74,6 +74,29 @@ static void context_main(void *unused)
 
 SCENARIO(who_sees_a_context_ended_sees_why, .main = context_main);
 
+static void free_it(void *child)
+{
+    context_free(child);
+    waitgroup_done(&wg);
+}
+
+/* Who is the last to go frees the parent. */
+static void context_free_main(void *unused)
+{
+    (void)unused;
+    ctx = context_with_cancel(context_background());
+    context *one = context_with_cancel(ctx), *other = context_with_cancel(ctx);
+    waitgroup_add(&wg, 1);
+    go(free_it, other);
+    for (int i = 0; i < 12; i++) /* until it runs elsewhere */
+        arch_relax(0);
+    context_free(ctx);
+    context_free(one);
+    waitgroup_wait(&wg);
+}
+
+SCENARIO(the_last_one_frees_a_context, .main = context_free_main);
+
 /* ---- pools ---- */
 
 static pool p;
