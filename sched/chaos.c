@@ -196,7 +196,7 @@ static void upset(struct p *p)
     case 3:
     case 4:
     case 5:
-        if (!HEAP_CHECK)
+        if (!HEAP_CHECK && p->cache != NULL) /* the host's malloc is another */
             cache_short_cuts(p->cache, !p->cache->short_cuts);
         break;
     case 6: g_trim(); break;

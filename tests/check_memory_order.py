@@ -72,7 +72,7 @@ def row_wrong(number, cells, sources, shapes):
 def left_out(page):
     """What the page says of numbers that are not there."""
     found = set()
-    for first, last in re.findall(r"O(\d+)(?: to O(\d+))?", page.partition("\nNot given out:")[2]):
+    for first, last in re.findall(r"O(\d+)(?: to O(\d+))?", page.partition("\nNot given out:")[2].partition("\n\n")[0]):
         found |= set(range(int(first), int(last or first) + 1))
     return found
 

@@ -41,6 +41,15 @@ void cache_flush(struct cache *c)
     (void)c;
 }
 
+void cache_short_cuts(struct cache *c, bool on)
+{
+    (void)c, (void)on;
+}
+
+void central_trim(void)
+{
+}
+
 void heap_trim(void)
 {
     preempt_off();

@@ -25,6 +25,7 @@
 #include "kernel/stack.h"
 #include "kernel/vm.h"
 #include "sched/cache.h"
+#include "sched/chaos.h"
 #include "sched/schedtrace.h"
 #include "sched/traceback.h"
 #include "tests/explore/engine.h"
@@ -434,9 +435,31 @@ void traceback_all(struct g *skip)
     (void)skip;
 }
 
-int64_t schedtrace_period;
-
-void schedtrace_tick_slow(struct m *m)
+void schedtrace_tick(struct m *m)
 {
     (void)m;
+}
+
+bool chaos_on;
+
+void chaos_tick(struct m *m)
+{
+    (void)m;
+}
+
+void chaos_put(struct p *p, struct g *g)
+{
+    (void)p, (void)g;
+}
+
+bool chaos_passes_over(struct m *m, struct g *g)
+{
+    (void)m, (void)g;
+    return false;
+}
+
+bool chaos_refuses(uint32_t n)
+{
+    (void)n;
+    return false;
 }
