@@ -311,7 +311,7 @@ soak: setup ## mix everything on eight harts for MINUTES (10), on BOARD or both,
 models: setup ## verify the models of the protocols, and that their mutants fail
 	@tests/models/run
 
-# Each fuzzer for SECONDS; without, as `make trust` runs them: a number of inputs, always the same.
+# Each fuzzer for SECONDS; without, as `make trust` runs them: a fixed number of inputs.
 fuzz: setup ## feed what reads outside data with inputs of libFuzzer's making, each for SECONDS
 	@tests/fuzz/run $(if $(SECONDS),--seconds $(call quote,$(SECONDS)))
 
