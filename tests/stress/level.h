@@ -57,12 +57,11 @@ static inline size_t level_free(void)
     return page_count_free() + stack_pages_pooled();
 }
 
-/* Are these as many? Under chaos some are elsewhere: main, taken off where it stands deepest, may have come to a
- * page more of its stack, and what the heap keeps may lie where another table is needed for it. */
-#define LEVEL_SLACK 16
+/* Are these as many? Under chaos main, taken off where it stands deepest, may have come to another page of
+ * its stack. */
 static inline bool level_same(size_t before, size_t after)
 {
-    return before - after + (chaos_on ? LEVEL_SLACK : 0) <= (chaos_on ? 2 * LEVEL_SLACK : 0);
+    return before - after + chaos_on <= 2 * (size_t)chaos_on;
 }
 
 /* Room for `alive` timers on the P it runs on. */
