@@ -3,7 +3,7 @@
  *
  *     hooks.c    what the compiler calls for each access of memory (gcc -fsanitize=thread, with this
  *                runtime in place of ThreadSanitizer's)
- *     memory.c   what an atomic access may read: three memory models
+ *     memory.c   what an atomic access may read: three memory models; location.c: where
  *     race.c     what a plain one may not: races
  *     course.c   one run: harts as fibers, who goes on, interrupts, the end
  *     search.c   which runs: a run is the list of what was chosen in it

@@ -41,52 +41,15 @@
  * orders it, uses that location again, or waits. A read-modify-write that is held back has had its
  * answer; if the location has changed when it goes out, the answer was wrong, and the course counts for
  * nothing.
- *
- * A location is the aligned bytes of its first access. A byte of a word that is accessed as a word
- * too (spin.h) is part of that location: its store appends the newest word with that byte changed. What
- * one hart alone has ever used in this scenario has no number in views and is no reason to let others
- * run: that makes a program's courses ten times shorter. A plain write begins a location anew.
  */
 #include <stdatomic.h>
 #include <string.h>
-#include "tests/explore/engine.h"
+#include "tests/explore/location.h"
 
-#define LOCS     2048
-#define SHARED   512
-#define KEYS     8192 /* power of two */
-#define FILTER   65536
-#define MESSAGES 8 /* of a location that are remembered; power of two */
-#define OLDER    3 /* how far behind the newest a choice reaches, in messages */
-#define BUFFER   6 /* stores in a buffer, at most */
-#define FUTURES  4 /* values of a location that a late load may guess */
-#define GUESSES  8 /* of one hart in a course */
-#define POOL     (8u << 20)
-
-struct view {
-    uint32_t clock[HARTS_MAX];
-    uint16_t oldest[SHARED]; /* by a location's number */
-};
-
-struct message {
-    uint64_t value;
-    const struct view *carries; /* NULL: nothing */
-};
-
-struct loc {
-    uintptr_t at;
-    uint8_t size;
-    uint8_t harts;      /* that have used it, in any course: a set */
-    uint8_t changers;   /* those of them that have read and modified it at once */
-    uint8_t changed_by; /* the same, as of the last settling */
-    bool anew;          /* a plain write came last */
-    int16_t no;         /* in views; -1: one hart's */
-    uint32_t course;    /* in which its messages were made */
-    uint16_t newest;    /* number of the newest message */
-    uint16_t floor;     /* of the oldest that there is */
-    struct message row[MESSAGES];
-    uint64_t future[FUTURES]; /* what harts have stored; the first n_future may be guessed */
-    uint8_t n_future, n_stored;
-};
+#define OLDER   3 /* how far behind the newest a choice reaches, in messages */
+#define BUFFER  6 /* stores in a buffer, at most */
+#define GUESSES 8 /* of one hart in a memory_course */
+#define POOL    (8u << 20)
 
 struct guess {
     struct loc *loc;
@@ -116,12 +79,6 @@ static struct {
 } of[HARTS_MAX] KEPT;
 
 static struct view fences KEPT; /* what seq_cst fences trade; its clocks are not used */
-static struct loc locs[LOCS] KEPT;
-static unsigned n_locs KEPT, n_shared KEPT;
-static uint16_t keys[KEYS] KEPT; /* hash of an address: a location's place in locs, + 1 */
-static bool near[FILTER] KEPT;   /* hash of an address / 8: a location may be there */
-static uint32_t course KEPT;
-static bool grown KEPT;
 static char pool[POOL] KEPT;
 static size_t pool_used KEPT;
 
@@ -132,7 +89,7 @@ static size_t view_size(void)
 
 void memory_reset(void)
 {
-    course++;
+    memory_course++;
     pool_used = 0;
     memset(&fences, 0, view_size());
     for (unsigned i = 0; i < HARTS_MAX; i++) {
@@ -217,92 +174,9 @@ static void take_along(const struct message *m, int order)
         join(&of[self].now, m->carries);
 }
 
-/* ---- locations ---- */
-
-static uint64_t raw_load(uintptr_t at, unsigned size)
-{
-    uint64_t value = 0;
-    memcpy(&value, (const void *)at, size);
-    return value;
-}
-
 static void raw_store(uintptr_t at, unsigned size, uint64_t value)
 {
     memcpy((void *)at, &value, size);
-}
-
-static unsigned place(uintptr_t at)
-{
-    unsigned i = (unsigned)((at * UINT64_C(0x9e3779b97f4a7c15)) >> 51) % KEYS;
-    while (keys[i] != 0 && locs[keys[i] - 1].at != at)
-        i = (i + 1) % KEYS;
-    return i;
-}
-
-static struct loc *loc_at(uintptr_t at)
-{
-    unsigned i = place(at);
-    return keys[i] != 0 ? &locs[keys[i] - 1] : NULL;
-}
-
-static struct loc *loc_new(uintptr_t at, unsigned size)
-{
-    if (n_locs == LOCS)
-        explore_fail("the explorer has no room for more locations");
-    struct loc *l = &locs[n_locs];
-    keys[place(at)] = (uint16_t)(++n_locs);
-    near[at / 8 % FILTER] = true;
-    *l = (struct loc){.at = at, .size = (uint8_t)size, .no = -1};
-    return l;
-}
-
-static void begin(struct loc *l)
-{
-    bool first = l->course != course;
-    l->course = course;
-    l->anew = false;
-    l->newest = l->floor = first ? 0 : l->newest + 1;
-    l->row[l->newest % MESSAGES] = (struct message){raw_load(l->at, l->size), NULL};
-}
-
-static bool used_by_several(const struct loc *l)
-{
-    return (l->harts & (l->harts - 1)) != 0;
-}
-
-/* Two harts have used it: from the next course on it has a number, and it is a reason to choose. */
-static void note_use(struct loc *l)
-{
-    l->harts |= (uint8_t)(1u << self);
-    grown |= l->no < 0 && used_by_several(l);
-}
-
-static struct loc *find(uintptr_t at, unsigned size)
-{
-    struct loc *l = loc_at(at);
-    if (l == NULL && size < 4 && (l = loc_at(at & ~(uintptr_t)3)) != NULL && l->size != 4)
-        l = NULL;
-    if (l == NULL)
-        l = loc_new(at, size);
-    if (at + size > l->at + l->size)
-        explore_fail("address %lx is accessed as %u bytes and as %u", (unsigned long)at, l->size,
-                     size);
-    if (l->course != course || l->anew)
-        begin(l);
-    if (open_)
-        note_use(l);
-    return l;
-}
-
-static uint64_t part_of(const struct loc *l, uint64_t value, uintptr_t at, unsigned size)
-{
-    value >>= 8 * (at - l->at);
-    return size == 8 ? value : value & ((UINT64_C(1) << 8 * size) - 1);
-}
-
-static struct message *newest(struct loc *l)
-{
-    return &l->row[l->newest % MESSAGES];
 }
 
 /* ---- late loads ---- */
@@ -339,7 +213,7 @@ static void note_future(struct loc *l, uint64_t value)
     if (l->n_stored == FUTURES)
         return;
     l->future[l->n_stored++] = value;
-    grown = true;
+    locs_grown = true;
 }
 
 /* This hart stores value at l. */
@@ -378,10 +252,10 @@ static void publish(struct loc *l, uintptr_t at, unsigned size, uint64_t value,
     l->newest++;
     if (l->newest - l->floor >= MESSAGES)
         l->floor = (uint16_t)(l->newest - MESSAGES + 1);
-    *newest(l) = (struct message){raw_load(l->at, l->size), carries};
+    *loc_newest(l) = (struct message){loc_value(l), carries};
     if (may_be_late(l)) {
-        note_future(l, newest(l)->value);
-        come_true(l, newest(l)->value);
+        note_future(l, loc_newest(l)->value);
+        come_true(l, loc_newest(l)->value);
     }
 }
 
@@ -404,12 +278,12 @@ static void flush_one(void)
     struct held h = of[self].held[0];
     of[self].n_held--;
     memmove(of[self].held, of[self].held + 1, of[self].n_held * sizeof(h));
-    if (h.change && (h.loc->anew || newest(h.loc)->value != h.old))
+    if (h.change && (h.loc->anew || loc_newest(h.loc)->value != h.old))
         course_void();
-    if (h.loc->course != course || h.loc->anew)
-        begin(h.loc);
+    if (h.loc->course != memory_course || h.loc->anew)
+        loc_begin(h.loc);
     if (h.change)
-        h.carries = carried_on(h.carries, newest(h.loc));
+        h.carries = carried_on(h.carries, loc_newest(h.loc));
     publish(h.loc, h.at, h.size, h.value, h.carries);
     seen(h.loc, h.loc->newest);
 }
@@ -489,15 +363,15 @@ enum how { LOAD, STORE, CHANGE };
 
 static struct loc *access(void *at, unsigned size, enum how how, int order, uintptr_t pc)
 {
-    struct loc *l = find((uintptr_t)at, size);
+    struct loc *l = loc_find((uintptr_t)at, size);
     if (how != LOAD && must_drain(l, how == CHANGE, order))
         memory_drain_here(pc);
     if (l->no >= 0 || learning)
         course_point(pc);
     else
         course_step(pc);
-    if (l->course != course || l->anew)
-        begin(l);
+    if (l->course != memory_course || l->anew)
+        loc_begin(l);
     race_access((uintptr_t)at, size, how == LOAD ? ATOMIC_READ : ATOMIC_WRITE, pc);
     return l;
 }
@@ -524,7 +398,7 @@ uint64_t memory_load(void *where, unsigned size, int order, uintptr_t pc)
     const struct message *m = &l->row[(l->newest - older) % MESSAGES];
     seen(l, l->newest - older);
     take_along(m, order);
-    uint64_t value = part_of(l, m->value, at, size);
+    uint64_t value = loc_part(l, m->value, at, size);
     if (tracing)
         course_trace(pc, "load %s %lx = %lx%s", order_name(order), (unsigned long)at,
                      (unsigned long)value, older > 0 ? "  OLD" : "");
@@ -553,17 +427,17 @@ void memory_store(void *where, unsigned size, uint64_t value, int order, uintptr
 /* The newest message of l is read, and one appended that holds value. */
 static void exchange(struct loc *l, uintptr_t at, unsigned size, uint64_t value, int order)
 {
-    grown |= (l->changers & 1u << self) == 0;
+    locs_grown |= (l->changers & 1u << self) == 0;
     l->changers |= (uint8_t)(1u << self);
     const struct view *own = of[self].released;
     seen(l, l->newest);
-    take_along(newest(l), order);
+    take_along(loc_newest(l), order);
     if (releases(order))
         own = release();
     if (is_late(l, order)) {
-        hold((struct held){l, at, (uint8_t)size, value, own, true, newest(l)->value});
+        hold((struct held){l, at, (uint8_t)size, value, own, true, loc_newest(l)->value});
     } else {
-        publish(l, at, size, value, carried_on(own, newest(l)));
+        publish(l, at, size, value, carried_on(own, loc_newest(l)));
         seen(l, l->newest);
     }
 }
@@ -573,7 +447,7 @@ uint64_t memory_change(void *where, unsigned size, change_fn *fn, uint64_t opera
 {
     uintptr_t at = (uintptr_t)where;
     struct loc *l = access(where, size, CHANGE, order, pc);
-    uint64_t old = part_of(l, newest(l)->value, at, size), value = fn(old, operand);
+    uint64_t old = loc_part(l, loc_newest(l)->value, at, size), value = fn(old, operand);
     exchange(l, at, size, value, order);
     if (tracing)
         course_trace(pc, "change %s %lx: %lx -> %lx%s", order_name(order), (unsigned long)at,
@@ -587,13 +461,13 @@ bool memory_cas(void *where, unsigned size, uint64_t *expected, uint64_t value, 
 {
     uintptr_t at = (uintptr_t)where;
     struct loc *l = access(where, size, CHANGE, order, pc);
-    uint64_t old = part_of(l, newest(l)->value, at, size);
+    uint64_t old = loc_part(l, loc_newest(l)->value, at, size);
     bool swapped = old == *expected;
     if (swapped) {
         exchange(l, at, size, value, order);
     } else {
         seen(l, l->newest);
-        take_along(newest(l), failure);
+        take_along(loc_newest(l), failure);
         *expected = old;
     }
     if (tracing)
@@ -644,7 +518,7 @@ static void plain_part(uintptr_t at, uintptr_t end, uintptr_t from, bool write)
 {
     for (uintptr_t where = from; where < end && where < from + 8; where++) {
         struct loc *l = loc_at(where);
-        if (l == NULL || l->course != course || where + l->size <= at)
+        if (l == NULL || l->course != memory_course || where + l->size <= at)
             continue;
         if (newest_held(l) != NULL)
             memory_drain();
@@ -655,26 +529,6 @@ static void plain_part(uintptr_t at, uintptr_t end, uintptr_t from, bool write)
 void memory_plain(uintptr_t at, size_t n, bool write)
 {
     for (uintptr_t from = at & ~(uintptr_t)7; from < at + n; from += 8)
-        if (near[from / 8 % FILTER])
+        if (loc_near(from))
             plain_part(at, at + n, from, write);
-}
-
-bool memory_settle(void)
-{
-    bool was = grown;
-    grown = false;
-    for (unsigned i = 0; i < n_locs && was; i++) {
-        locs[i].n_future = locs[i].n_stored;
-        locs[i].changed_by = locs[i].changers;
-        if (locs[i].no < 0 && used_by_several(&locs[i]) && n_shared < SHARED)
-            locs[i].no = (int16_t)n_shared++;
-    }
-    return was;
-}
-
-void memory_forget(void)
-{
-    n_locs = n_shared = 0;
-    memset(keys, 0, sizeof(keys));
-    memset(near, 0, sizeof(near));
 }
