@@ -18,6 +18,9 @@ BUILD  = build
 SEEDS   = 100
 MINUTES = 10
 CHAOS   =
+# BOARD=host: whose program it is to be, this computer's or another's.
+THIS_ISA := $(shell uname -m)
+HOST_ISA  = $(THIS_ISA)
 BOARDS := $(patsubst board/%/board.mk,%,$(wildcard board/*/board.mk))
 
 # Tools may come from the environment too.
@@ -43,7 +46,8 @@ ifneq ($(filter $(GOALS_WITH_WORDS),$(MAKECMDGOALS)),)
 wrong := $(shell tools/check-words $(call quote,$(BOARD)) $(call quote,$(BOARDS)) \
     $(call quote,$(SMP)) $(call quote,$(SMP_MAX)) $(call quote,$(MEM)) $(call quote,$(ICOUNT)) \
     $(call quote,$(MODE)) $(call quote,$(KERNEL)) $(call quote,$(TRAP)) $(call quote,$(SANITIZE)) \
-    $(call quote,$(filter host,$(ARCH))) $(or $(APPS),$(call quote,$(APP))))
+    $(call quote,$(filter host,$(ARCH))) $(call quote,$(HOST_ISA)) $(call quote,$(THIS_ISA)) \
+    $(or $(APPS),$(call quote,$(APP))))
 $(if $(wrong),$(error $(wrong)))
 else
 include board/$(firstword $(filter $(BOARD),$(BOARDS)) $(BOARDS))/board.mk
@@ -63,7 +67,7 @@ LIBFDT  = build/libfdt
 DEBUG   = $(if $(filter debug,$(MODE)),-debug)
 VARIANT = $(DEBUG)$(addprefix -,$(SANITIZE))
 OBJ     = $(BUILD)/$(ISA)$(VARIANT)
-IMAGES  = $(BUILD)/$(BOARD)$(VARIANT)$(addprefix -trap,$(TRAP))
+IMAGES  = $(BUILD)/$(BOARD)$(if $(HOSTED),$(HOST_FOREIGN:%=-%))$(VARIANT)$(addprefix -trap,$(TRAP))
 # Unit tests; counted ones (SANITIZE=coverage) without sanitizers, whose own branches would count.
 HOSTOBJ = $(BUILD)/host$(if $(filter coverage,$(SANITIZE)),-coverage)
 # Asked once, and only when something is compiled.
@@ -165,7 +169,7 @@ $(OBJ)/libfdt.a: $(OBJ)/flags $(LIBFDT)/libfdt.h | $(NEWLIB)/lib/libc.a
 	$(call say,LIB,$@)
 	$(Q)tools/build-libfdt $@ $(LIBFDT) $(CC) $(FLAGS_fdt)
 
-$(IMAGES)/link.ld: linker/$(ISA).ld.S linker/sections.h board/$(BOARD)/board.mk | setup
+$(IMAGES)/link.ld: linker/$(ISA).ld.S linker/sections.h linker/host.h board/$(BOARD)/board.mk | setup
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -x c -I. -DLOAD_ADDR=$(LOAD_ADDR) -o $@ $<
 
@@ -217,7 +221,7 @@ setup: FORCE
 # ---- Commands
 
 # What tools/pinion-run must know; it adds the words of the run itself.
-RUN_LINE  = $(if $(HOSTED),host=$(firstword $(ELFS)) pinion.smp=$(SMP) pinion.mem=$(MEM),qemu=$(QEMU_LINE))
+RUN_LINE  = $(if $(HOSTED),host=$(strip $(HOST_RUN) $(firstword $(ELFS))) pinion.smp=$(SMP) pinion.mem=$(MEM),qemu=$(QEMU_LINE))
 QEMU_LINE = $(QEMU_$(ISA)) -machine $(QEMU_MACHINE)$(addprefix $(comma),$(MACHINE)) \
     $(addprefix -cpu ,$(QEMU_CPU)) -smp $(QEMU_SMP) -m $(MEM) $(QEMU_FLAGS) -kernel $(firstword $(KERNELS))
 
@@ -286,12 +290,12 @@ trust: setup ## verify the models, and run the boards' tests here without and wi
 	@tests/run --trust
 
 test-host: setup ## run the boards' tests as programs of this computer; with SANITIZE=… watched
-	@tests/run --native $(call quote,$(SANITIZE)) --jobs 1
+	@tests/run --native $(call quote,$(SANITIZE)) --isa $(call quote,$(HOST_ISA)) --jobs 1
 
 coverage: setup ## how much of sched/ the tests that run on this computer go through
 	@find $(BUILD)/*-coverage -name '*.gcda' -delete 2>/dev/null; \
 	tests/run --native coverage --jobs 1 && \
-	tools/coverage --lines 95 --branches 85 sched $(BUILD)/x86_64-coverage $(BUILD)/host-coverage
+	tools/coverage --lines 95 --branches 85 sched $(BUILD)/$(ISA_host)-coverage $(BUILD)/host-coverage
 
 test-long: setup ## the same and the tests that take long
 	@tests/run --long

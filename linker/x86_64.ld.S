@@ -1,41 +1,10 @@
 /*
- * Linker script of programs on the host: what it adds to the linker's own script.
- *
- * The program's and the rooms' code is a section of its own, so that a signal handler can tell it
- * from code of libraries and of the linker's making (arch/host/trap.c).
+ * Linker script of programs on the host, x86-64.
  */
-SECTIONS
-{
-    .pinion_text : {
-        __text_start = .;
-        __text_held_start = .; /* the switch; malloc, which would follow, is the C library's */
-        *(.text.arch_switch)
-        __text_unbroken_start = .;
-        __text_unbroken_end = .;
-        *(.text .text.*)
-        __text_end = .;
-    }
-}
-INSERT BEFORE .text;
-
-SECTIONS
-{
-    .pinion_symtab : {
-        __symtab_start = .;
-        KEEP(*(.pinion_symtab))
-        __symtab_end = .;
-    }
-}
-INSERT AFTER .eh_frame_hdr;
-
-__image_start = __executable_start;
-__image_end = _end;
+#include "arch/host/offsets.h"
+#include "linker/host.h"
 
 /* The thread-local block, laid out as x86-64 wants it: it ends where gs points, aligned. Behind it
  * lie HOST_TAIL_SIZE bytes of the port's. */
-#include "arch/host/offsets.h"
-#define UP(n, to) (((n) + (to)-1) & (0 - (to)))
-__tls_align = MAX(MAX(ALIGNOF(.tdata), ALIGNOF(.tbss)), 1);
-__tdata_size = SIZEOF(.tdata);
-host_tls_span = UP(UP(SIZEOF(.tdata), MAX(ALIGNOF(.tbss), 1)) + SIZEOF(.tbss), __tls_align);
+host_tls_span = UP(TLS_BYTES, __tls_align);
 __tls_size = host_tls_span + HOST_TAIL_SIZE;

@@ -39,7 +39,8 @@ BOOT_MESSAGE = b"pinion: "
 # Words that pinion-run itself needs; all others are make's, and make checks what they say.
 RUN_WORDS = {"ARGS", "ICOUNT", "TIMEOUT", "GDB", "QEMU_ARGS"}
 MAKE_WORDS = {"APP", "BOARD", "SMP", "MEM", "MODE", "MACHINE", "KERNEL", "TRAP", "BUILD", "V",
-              "SANITIZE", "CROSS_riscv64", "CROSS_arm64", "QEMU_riscv64", "QEMU_arm64", "NEWLIB_SRC",
+              "SANITIZE", "HOST_ISA", "CROSS_x86_64", "CROSS_aarch64", "QEMU_aarch64",
+              "CROSS_riscv64", "CROSS_arm64", "QEMU_riscv64", "QEMU_arm64", "NEWLIB_SRC",
               "LIBFDT_SRC", "HOSTCC", "PYTHON"}
 
 

@@ -2,8 +2,8 @@
  * hart: threads for harts, signals for interrupts, POSIX timers for comparators.
  *
  * A hart is a thread that never returns to where it began: it goes to its scheduler's stack and
- * stays among the runtime's stacks. Its identity is its thread's: host_self, which the fs base leads
- * to, and its own signals and timer, which Linux directs to threads.
+ * stays among the runtime's stacks. Its identity is its thread's: host_self, which the library's
+ * thread pointer leads to, and its own signals and timer, which Linux directs to threads.
  *
  * An interrupt from another hart is a bit in the thread's `pending`, then SIGURG to wake the thread up
  * to it. The bit is the interrupt, the signal merely makes it noticed: so a sender that finds the bit
@@ -42,34 +42,15 @@
 #define NAP_NS     50000 /* the slow step of a wait for another hart … */
 #define YIELDS     256   /* … after so many that only give the processor away */
 #define HZ         UINT64_C(1000000000)
-#define HWCAP2_GS  2 /* AT_HWCAP2: programs may write the gs base */
 #define TRAP_STACK (56 << 10)
+#define PAGE       4096 /* the guards of stacks are pages: board/host/stack.c */
 
 int host_main(int argc, char **argv); /* start.S calls it */
 
-extern char host_tls_span[]; /* linker: an absolute symbol, bytes from tp to the gs base */
+extern char __tls_size[]; /* linker: an absolute symbol */
 
 _Thread_local struct host_thread host_self = {.masked = 1, .deadline = UINT64_MAX};
 static struct host_thread *_Atomic threads[HARTS_MAX]; /* by hwid */
-
-/* ---- the thread pointer ---- */
-
-static uintptr_t gs_of(uintptr_t tp)
-{
-    return tp + (uintptr_t)host_tls_span;
-}
-
-void host_tail_init(uintptr_t tp)
-{
-    uintptr_t *tail = (uintptr_t *)gs_of(tp);
-    tail[0] = (uintptr_t)tail;
-    tail[HOST_TAIL_TP / 8] = tp;
-}
-
-void host_set_tp(uintptr_t tp)
-{
-    __asm__ volatile("wrgsbase %0" ::"r"(gs_of(tp)) : "memory");
-}
 
 /* ---- the first hart ---- */
 
@@ -83,21 +64,23 @@ static _Noreturn void refuse(const char *why)
  * have it. */
 static void boot_context(void)
 {
-    size_t below = 1024, size = below + (size_t)host_tls_span + HOST_TAIL_SIZE + 64;
+    size_t below = 1024, size = below + ARCH_TLS_OFFSET + (size_t)__tls_size + 128;
     char *block = calloc(1, size);
     if (block == NULL)
         refuse("no memory");
     uintptr_t tp = ((uintptr_t)block + below + 63) & ~(uintptr_t)63;
-    host_tail_init(tp);
+    host_tp_init(tp);
     host_set_tp(tp);
 }
 
 int host_main(int argc, char **argv)
 {
     (void)argc;
-    if ((getauxval(AT_HWCAP2) & HWCAP2_GS) == 0)
-        refuse(
-            "it takes a processor and a Linux (5.9 or newer) that let programs write the gs base");
+    const char *lack = host_lacks();
+    if (lack != NULL)
+        refuse(lack);
+    if (getauxval(AT_PAGESZ) != PAGE)
+        refuse("this Linux has pages that are not of 4 KiB");
     boot_context();
     boot_first(0, argv);
 }
@@ -118,7 +101,7 @@ static void enter_later(void *unused, struct arch_hart *hart)
 static void scheduler_context(const struct arch_hart *hart)
 {
     host_context_of(hart->sched_tp)->top = hart->sched_sp;
-    host_tail_init(hart->sched_tp);
+    host_tp_init(hart->sched_tp);
 }
 
 static void *thread_main(void *hart)
@@ -143,8 +126,6 @@ long arch_hart_start(struct arch_hart *h, int method, uint64_t release_addr)
 void arch_hart_init(struct arch_hart *hart)
 {
     struct host_thread *t = &host_self;
-    if (getauxval(AT_MINSIGSTKSZ) > ARCH_FRAME_ROOM)
-        refuse("this processor has more registers than a goroutine's stack has room for");
     t->hart = hart;
     t->error_at = __errno_location(); /* not errno, which is the goroutine's */
     t->tid = (int)host_call(SYS_gettid, 0, 0, 0, 0);
@@ -172,7 +153,7 @@ void arch_halt(void)
 {
     arch_irq_disable();
     for (;;)
-        host_call(SYS_pause, 0, 0, 0, 0);
+        host_call(SYS_ppoll, 0, 0, 0, 0);
 }
 
 /* ---- interrupts ---- */

@@ -1,60 +1,30 @@
 /*
  * Numbers that both C and assembly of the host port need. port.h asserts each offset against its
- * struct; arch/arch.h has those of struct arch_hart and of a goroutine.
+ * struct; arch/arch.h has those of struct arch_hart and of a goroutine. What hangs on the instruction
+ * set is in the file that is included here.
  */
 #pragma once
 #include "arch/offsets.h"
+#if defined(__x86_64__)
+#include "arch/host/x86_64/offsets.h"
+#elif defined(__aarch64__)
+#include "arch/host/aarch64/offsets.h"
+#else
+#error "the host port knows x86-64 and aarch64"
+#endif
 
-/* struct arch_context */
-#define ARCH_CONTEXT_SIZE  96
-#define ARCH_CONTEXT_RIP   0
-#define ARCH_CONTEXT_RSP   8
-#define ARCH_CONTEXT_RBX   16
-#define ARCH_CONTEXT_RBP   24
-#define ARCH_CONTEXT_R12   32
-#define ARCH_CONTEXT_R13   40
-#define ARCH_CONTEXT_R14   48
-#define ARCH_CONTEXT_R15   56
-#define ARCH_CONTEXT_MXCSR 64
-#define ARCH_CONTEXT_FPCW  68
-#define ARCH_CONTEXT_ERROR 72
-
-/* struct arch_frame: the sixteen registers in the order of port.h, then these. */
-#define ARCH_FRAME_RIP   120
-#define ARCH_FRAME_FLAGS 128
-#define ARCH_FRAME_RSP   136 /* directly behind the flags: popfq, then pop %rsp */
-#define ARCH_FRAME_FP    144
-#define ARCH_FRAME_MASK  152
-
-/*
- * What lies at a context's gs base, behind the goroutine's thread-local block (arch/host/port.h
- * draws it).
- */
-#define HOST_TAIL_TP     8
-#define HOST_TAIL_RESUME 16
-#define HOST_TAIL_SIZE   32
-
-/* struct host_thread, each thread's own, at %fs:host_self. */
+/* struct host_thread, each thread's own: host_self. */
 #define HOST_MASKED   0
 #define HOST_PENDING  4
 #define HOST_ERROR_AT 8
+#define HOST_TP       16
 
 /* Bits of host_thread.pending. */
 #define HOST_PENDING_LOOK 1 /* a signal came that was not taken: is the timer due? */
 #define HOST_PENDING_IPI  2
 
-/*
- * The most that a preempted context takes on its stack: red zone, struct arch_frame and the
- * processor's extended state, which is 0.8 KiB with AVX, 2.7 KiB with AVX-512, 11 KiB with AMX.
- * arch_hart_init refuses a processor with more.
- */
-#define ARCH_FRAME_ROOM 4096
-
 /* No page tables of ours; an address that no program has (kernel/vm.h lays windows out from here). */
 #define ARCH_VM_HIGH 0xffffffc000000000
-
-/* The thread-local block starts at the thread pointer. */
-#define ARCH_TLS_OFFSET 0
 
 /* Which bindings a device tree would speak; there is none. */
 #define ARCH_IS_RISCV 0

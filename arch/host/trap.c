@@ -2,8 +2,8 @@
  * trap: a signal is a trap of a hart.
  *
  * Linux stores the interrupted registers on the thread's alternate stack, which is the hart's trap
- * stack, and calls host_trap there: nothing is written through the interrupted stack pointer. gs
- * is set to the scheduler's context for the time of the handler, as the contract wants it. SIGURG
+ * stack, and calls host_trap there: nothing is written through the interrupted stack pointer. The
+ * thread pointer is the scheduler's for the time of the handler, as the contract wants it. SIGURG
  * is blocked meanwhile by Linux, and `masked` is set for whoever asks.
  *
  * When an interrupt is not taken. Three cases, and in each a bit in `pending` says that it came:
@@ -28,23 +28,8 @@
  */
 #define _GNU_SOURCE
 #include <signal.h>
-#include <string.h>
 #include <sys/syscall.h>
-#include <ucontext.h>
 #include "arch/host/thread.h"
-
-#define TRAP_BREAKPOINT 3
-#define TRAP_PROTECTION 13
-
-/* The extended state in a signal's frame: Linux describes it in bytes that fxsave leaves free. */
-#define XSTATE_MAGIC 0x46505853u
-struct fp_description {
-    uint32_t magic, extended_size;
-    uint64_t features;
-    uint32_t size;
-};
-#define FP_DESCRIPTION_AT 464
-#define FXSAVE_SIZE       512
 
 /* What rt_sigaction(2) takes, which is not the C library's. */
 struct action {
@@ -62,49 +47,6 @@ _Noreturn void host_trap_left(void *tp, struct arch_hart *hart, arch_leaver *fn)
 static uint64_t bit_of(int signal)
 {
     return UINT64_C(1) << (signal - 1);
-}
-
-/* ---- the frame ---- */
-
-/* Where Linux keeps each of enum host_register. */
-static const int greg_of[15] = {
-    [HOST_RAX] = REG_RAX, [HOST_RBX] = REG_RBX, [HOST_RCX] = REG_RCX, [HOST_RDX] = REG_RDX,
-    [HOST_RSI] = REG_RSI, [HOST_RDI] = REG_RDI, [HOST_RBP] = REG_RBP, [HOST_R8] = REG_R8,
-    [HOST_R9] = REG_R9,   [HOST_R10] = REG_R10, [HOST_R11] = REG_R11, [HOST_R12] = REG_R12,
-    [HOST_R13] = REG_R13, [HOST_R14] = REG_R14, [HOST_R15] = REG_R15};
-
-static void load_fp(struct arch_frame *f, const ucontext_t *uc)
-{
-    struct fp_description about;
-    f->fp = uc->uc_mcontext.fpregs;
-    memcpy(&about, (const char *)f->fp + FP_DESCRIPTION_AT, sizeof about);
-    bool extended = about.magic == XSTATE_MAGIC;
-    f->fp_mask = extended ? about.features : 0;
-    f->fp_bytes = extended ? about.size : FXSAVE_SIZE;
-}
-
-static void load_frame(struct arch_frame *f, const ucontext_t *uc)
-{
-    const greg_t *g = uc->uc_mcontext.gregs;
-    for (int i = 0; i < 15; i++)
-        f->r[i] = (uint64_t)g[greg_of[i]];
-    f->rip = (uint64_t)g[REG_RIP];
-    f->flags = (uint64_t)g[REG_EFL];
-    f->rsp = (uint64_t)g[REG_RSP];
-    f->trap = (uint64_t)g[REG_TRAPNO];
-    f->error_code = (uint64_t)g[REG_ERR];
-    f->tp = (uintptr_t)host_thread_pointer();
-    load_fp(f, uc);
-}
-
-/* What a handler may have changed. */
-static void store_frame(const struct arch_frame *f, ucontext_t *uc)
-{
-    greg_t *g = uc->uc_mcontext.gregs;
-    for (int i = 0; i < 15; i++)
-        g[greg_of[i]] = (greg_t)f->r[i];
-    g[REG_RIP] = (greg_t)f->rip;
-    g[REG_RSP] = (greg_t)f->rsp;
 }
 
 /* ---- interrupts ---- */
@@ -147,22 +89,14 @@ static enum trap_fault fault_kind(int signal, const siginfo_t *info)
     }
 }
 
-/* Only a page fault tells the address; an address that is none at all (TRAP_PROTECTION) does not. */
-static uintptr_t fault_address(int signal, const siginfo_t *info, const struct arch_frame *f)
-{
-    bool told = (signal == SIGSEGV || signal == SIGBUS) && f->trap != TRAP_PROTECTION;
-    return told ? (uintptr_t)info->si_addr : 0;
-}
-
 static void take_fault(struct host_thread *t, struct arch_frame *f, int signal,
                        const siginfo_t *info)
 {
     if (t->traps > 0)
         trap_nested(t->hart, f);
     t->traps++;
-    if (f->trap == TRAP_BREAKPOINT)
-        f->rip--; /* the instruction, not the next */
-    trap_fault(t->hart, f, fault_kind(signal, info), fault_address(signal, info, f));
+    uintptr_t addr = host_frame_fault(f, signal, info->si_addr);
+    trap_fault(t->hart, f, fault_kind(signal, info), addr);
     t->traps--;
 }
 
@@ -176,11 +110,11 @@ static void keep_error(struct host_thread *t, uintptr_t tp)
     *t->error_at = 0;
 }
 
-static void trap(struct host_thread *t, int signal, siginfo_t *info, ucontext_t *uc)
+static void trap(struct host_thread *t, int signal, siginfo_t *info, void *context)
 {
     struct arch_frame f;
     uint8_t was = t->masked;
-    load_frame(&f, uc);
+    host_frame_load(&f, context);
     keep_error(t, f.tp);
     t->masked = 1;
     host_set_tp(t->hart->sched_tp);
@@ -196,24 +130,23 @@ static void trap(struct host_thread *t, int signal, siginfo_t *info, ucontext_t 
     host_set_tp(f.tp);
     *t->error_at = 0;
     t->masked = was;
-    store_frame(&f, uc);
+    host_frame_store(&f, context);
 }
 
 static void host_trap(int signal, siginfo_t *info, void *context)
 {
     struct host_thread *t = &host_self;
-    ucontext_t *uc = context;
     if (signal == SIGURG) {
         /* relaxed: from a thread's handler to the thread. */
         atomic_fetch_or_explicit(&t->pending, HOST_PENDING_LOOK, memory_order_relaxed);
         if (t->masked)
             return;
-        if (!host_is_ours((uintptr_t)uc->uc_mcontext.gregs[REG_RIP])) {
+        if (!host_is_ours(host_frame_at(context))) {
             host_later(t);
             return;
         }
     }
-    trap(t, signal, info, uc);
+    trap(t, signal, info, context);
 }
 
 /* No device's handler asks for it here; and a signal's handler may use any register. */

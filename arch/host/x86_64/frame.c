@@ -1,5 +1,6 @@
 /*
- * frame: contexts that do not run: making them, and looking into them for tracebacks.
+ * frame: contexts that do not run: what Linux says of them, making them, and looking into them for
+ * tracebacks.
  *
  * GCC's frame on x86-64, with -fno-omit-frame-pointer: rbp points at the caller's rbp, and the return
  * address lies above it. A walk believes none of it: each rbp must be aligned, inside the stack, and
@@ -11,7 +12,10 @@
  * word at rsp is taken for it if there is a call right before the place that it names, and the call is
  * of a function shortly before the pc.
  */
+#define _GNU_SOURCE
+#include <signal.h>
 #include <string.h>
+#include <ucontext.h>
 #include "arch/host/thread.h"
 
 #define RED_ZONE 128 /* below the stack pointer, and still the function's */
@@ -23,13 +27,25 @@
 
 #define FUNCTION_MAX 65536 /* bytes */
 
+#define TRAP_BREAKPOINT 3
+#define TRAP_PROTECTION 13
 #define TRAP_PAGE_FAULT 14
 #define ERROR_FETCH     0x10
 
 #define MXCSR_DEFAULT 0x1f80
 #define FPCW_DEFAULT  0x37f
 
-extern char host_frame_resume[], host_context_entry[]; /* switch.S */
+/* The extended state in a signal's frame: Linux describes it in bytes that fxsave leaves free. */
+#define XSTATE_MAGIC 0x46505853u
+struct fp_description {
+    uint32_t magic, extended_size;
+    uint64_t features;
+    uint32_t size;
+};
+#define FP_DESCRIPTION_AT 464
+#define FXSAVE_SIZE       512
+
+extern char host_context_entry[]; /* switch.S */
 
 void host_context_init(struct arch_context *ctx, uintptr_t sp, void (*entry)(void *), void *arg)
 {
@@ -41,7 +57,66 @@ void host_context_init(struct arch_context *ctx, uintptr_t sp, void (*entry)(voi
     ctx->mxcsr = MXCSR_DEFAULT;
     ctx->fpcw = FPCW_DEFAULT;
     ctx->error = 0;
-    host_tail_init((uintptr_t)(ctx + 1));
+    host_tp_init((uintptr_t)(ctx + 1));
+}
+
+/* ---- what Linux says ---- */
+
+/* Where Linux keeps each of enum host_register. */
+static const int greg_of[15] = {
+    [HOST_RAX] = REG_RAX, [HOST_RBX] = REG_RBX, [HOST_RCX] = REG_RCX, [HOST_RDX] = REG_RDX,
+    [HOST_RSI] = REG_RSI, [HOST_RDI] = REG_RDI, [HOST_RBP] = REG_RBP, [HOST_R8] = REG_R8,
+    [HOST_R9] = REG_R9,   [HOST_R10] = REG_R10, [HOST_R11] = REG_R11, [HOST_R12] = REG_R12,
+    [HOST_R13] = REG_R13, [HOST_R14] = REG_R14, [HOST_R15] = REG_R15};
+
+static void load_fp(struct arch_frame *f, const ucontext_t *uc)
+{
+    struct fp_description about;
+    f->fp = uc->uc_mcontext.fpregs;
+    memcpy(&about, (const char *)f->fp + FP_DESCRIPTION_AT, sizeof about);
+    bool extended = about.magic == XSTATE_MAGIC;
+    f->fp_mask = extended ? about.features : 0;
+    f->fp_bytes = extended ? about.size : FXSAVE_SIZE;
+}
+
+uintptr_t host_frame_at(const void *context)
+{
+    const ucontext_t *uc = context;
+    return (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
+}
+
+void host_frame_load(struct arch_frame *f, void *context)
+{
+    const ucontext_t *uc = context;
+    const greg_t *g = uc->uc_mcontext.gregs;
+    for (int i = 0; i < 15; i++)
+        f->r[i] = (uint64_t)g[greg_of[i]];
+    f->rip = (uint64_t)g[REG_RIP];
+    f->flags = (uint64_t)g[REG_EFL];
+    f->rsp = (uint64_t)g[REG_RSP];
+    f->trap = (uint64_t)g[REG_TRAPNO];
+    f->error_code = (uint64_t)g[REG_ERR];
+    f->tp = (uintptr_t)host_thread_pointer();
+    load_fp(f, uc);
+}
+
+void host_frame_store(const struct arch_frame *f, void *context)
+{
+    ucontext_t *uc = context;
+    greg_t *g = uc->uc_mcontext.gregs;
+    for (int i = 0; i < 15; i++)
+        g[greg_of[i]] = (greg_t)f->r[i];
+    g[REG_RIP] = (greg_t)f->rip;
+    g[REG_RSP] = (greg_t)f->rsp;
+}
+
+/* Only a page fault tells the address; an address that is none at all (TRAP_PROTECTION) does not. */
+uintptr_t host_frame_fault(struct arch_frame *f, int signal, const void *address)
+{
+    bool told = (signal == SIGSEGV || signal == SIGBUS) && f->trap != TRAP_PROTECTION;
+    if (f->trap == TRAP_BREAKPOINT)
+        f->rip--; /* the instruction, not the next */
+    return told ? (uintptr_t)address : 0;
 }
 
 /* ---- preemption ---- */
@@ -61,43 +136,7 @@ void host_frame_park(const struct arch_frame *f)
     ctx->fpcw = FPCW_DEFAULT;
 }
 
-const struct arch_frame *arch_context_frame(const struct arch_context *ctx)
-{
-    return ctx->rip == (uintptr_t)host_frame_resume ? (const struct arch_frame *)ctx->rsp : NULL;
-}
-
-uintptr_t arch_context_pc(const struct arch_context *ctx)
-{
-    const struct arch_frame *f = arch_context_frame(ctx);
-    return f != NULL ? f->rip : ctx->rip;
-}
-
-uintptr_t arch_context_fp(const struct arch_context *ctx)
-{
-    const struct arch_frame *f = arch_context_frame(ctx);
-    return f != NULL ? f->r[HOST_RBP] : ctx->rbp;
-}
-
-uintptr_t arch_context_sp(const struct arch_context *ctx)
-{
-    const struct arch_frame *f = arch_context_frame(ctx);
-    return f != NULL ? f->rsp : ctx->rsp;
-}
-
 /* ---- walking ---- */
-
-bool arch_unwind(uintptr_t *pc, uintptr_t *fp, uintptr_t lo, uintptr_t hi)
-{
-    if (*fp % 8 != 0 || *fp < lo || *fp > hi - 16)
-        return false;
-    const uintptr_t *top = (const uintptr_t *)*fp;
-    uintptr_t up = top[0];
-    *pc = top[1];
-    if (up != 0 && up <= *fp)
-        return false;
-    *fp = up;
-    return *pc != 0;
-}
 
 /* A jump to nowhere: there is no function that has stopped, only one that has called. */
 static bool fetch_failed(const struct arch_frame *f)
