@@ -295,7 +295,7 @@ test-host: setup ## run the boards' tests as programs of this computer; with SAN
 coverage: setup ## how much of sched/ the tests that run on this computer go through
 	@find $(BUILD)/*-coverage -name '*.gcda' -delete 2>/dev/null; \
 	tests/run --native coverage --jobs 1 && \
-	tools/coverage --lines 95 --branches 85 sched $(BUILD)/$(ISA_host)-coverage $(BUILD)/host-coverage
+	tools/coverage --lines 95 --branches 85 sched $(BUILD)/$(THIS_ISA)-coverage $(BUILD)/host-coverage
 
 test-long: setup ## the same and the tests that take long
 	@tests/run --long

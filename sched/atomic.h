@@ -20,7 +20,7 @@
  */
 #define LOOKS_ON __attribute__((no_sanitize("thread")))
 
-#if defined(__riscv) || defined(__aarch64__)
+#if defined(__riscv) || (defined(__aarch64__) && !defined(PINION_HOST))
 /* The type of what lies there, without _Atomic: only an lvalue that is converted loses it. */
 #define plain_type_(at)          __typeof__(atomic_load_explicit(at, memory_order_relaxed))
 #define load_relaxed(at)         (*(const volatile plain_type_(at) *)(at))

@@ -1,17 +1,17 @@
 # The host: Linux, its compiler and its C library; HOST_ISA is its instruction set, as `uname -m` says it.
-ISA_host = $(HOST_ISA)
+ISA_host = $(filter x86_64 aarch64,$(HOST_ISA))
 include arch/host/x86_64/isa.mk arch/host/aarch64/isa.mk
 
-HOSTED_$(HOST_ISA) = yes
-ISA_CFLAGS_$(HOST_ISA) = -fno-pie -DPINION_HOST=1 $(HOST_CFLAGS_$(HOST_ISA))
+HOSTED_$(ISA_host) = yes
+ISA_CFLAGS_$(ISA_host) = -fno-pie -DPINION_HOST=1 $(HOST_CFLAGS_$(ISA_host))
 # A program's thread-local variables are its goroutine's; a frame larger than the guard page hits it.
-ISA_APP_$(HOST_ISA) = -wrapper arch/host/thread-locals -fstack-clash-protection $(HOST_APP_$(HOST_ISA))
-ISA_CPPFLAGS_$(HOST_ISA) = -isystem arch/host/libc
-ISA_LINK_$(HOST_ISA) = -no-pie -nostartfiles -Wl,-z,now
-ISA_LIBS_$(HOST_ISA) = -lm -lpthread $(SANITIZE_libs_$(SANITIZE))
+ISA_APP_$(ISA_host) = -wrapper arch/host/thread-locals -fstack-clash-protection $(HOST_APP_$(ISA_host))
+ISA_CPPFLAGS_$(ISA_host) = -isystem arch/host/libc
+ISA_LINK_$(ISA_host) = -no-pie -nostartfiles -Wl,-z,now
+ISA_LIBS_$(ISA_host) = -lm -lpthread $(SANITIZE_libs_$(SANITIZE))
 # Another computer's program: QEMU runs it, and its image has a folder of its own.
 HOST_FOREIGN = $(filter-out $(THIS_ISA),$(HOST_ISA))
-HOST_RUN     = $(if $(HOST_FOREIGN),$(QEMU_$(HOST_ISA)))
+HOST_RUN     = $(if $(HOST_FOREIGN),$(QEMU_$(ISA_host)))
 
 # SANITIZE=…: for all of a program; and for the rooms alone. A null pointer is left to the hardware: it
 # is a fault, and faults are panics that are promised. What the rooms do on the scheduler's stack

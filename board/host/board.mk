@@ -1,4 +1,4 @@
-# This computer: harts are threads of Linux on x86-64. For sanitizers, coverage and debuggers.
+# This computer: harts are threads of Linux on x86-64 or arm64. For sanitizers, coverage and debuggers.
 ARCH      = host
 SMP       = 4
 SMP_MAX   = 64

@@ -24,6 +24,9 @@
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 
 #define CLASSES   11 /* from STACK_SIZE_MIN up; a size beyond STACK_SIZE_MAX is refused */
 #define AREA_SIZE ((size_t)256 << 20)
@@ -118,10 +121,19 @@ static bool add_area(unsigned class)
     return true;
 }
 
+/* QEMU's user mode says yes to any advice, and does nothing: so the first mark must refuse a page. */
+static bool mark(uintptr_t base)
+{
+    static enum { UNKNOWN, KNOWN, NONE } marks;
+    bool done = marks != NONE && madvise((void *)base, PAGE_SIZE, MADV_GUARD_INSTALL) == 0;
+    if (marks == UNKNOWN)
+        marks = done && madvise((void *)base, PAGE_SIZE, MADV_POPULATE_READ) != 0 ? KNOWN : NONE;
+    return done && marks == KNOWN;
+}
+
 static bool guard(uintptr_t base)
 {
-    return madvise((void *)base, PAGE_SIZE, MADV_GUARD_INSTALL) == 0 ||
-           mprotect((void *)base, PAGE_SIZE, PROT_NONE) == 0;
+    return mark(base) || mprotect((void *)base, PAGE_SIZE, PROT_NONE) == 0;
 }
 
 /* A slot that was never used, or NULL. */

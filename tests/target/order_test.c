@@ -6,9 +6,8 @@
  */
 #include "check.h"
 
-#define GLOBAL_TICK 61
-#define MAX         300
-#define ROUNDS      20
+#define MAX    300
+#define ROUNDS 20
 
 static int order[MAX * ROUNDS], n_order;
 static waitgroup end;

@@ -11,7 +11,8 @@ extern char host_tls_span[]; /* linker: an absolute symbol, bytes from tp to the
 const char *host_lacks(void)
 {
     if ((getauxval(AT_HWCAP2) & HWCAP2_GS) == 0)
-        return "it takes a processor and a Linux (5.9 or newer) that let programs write the gs base";
+        return "it takes a processor and a Linux (5.9 or newer) that let programs write the gs "
+               "base";
     if (getauxval(AT_MINSIGSTKSZ) > ARCH_FRAME_ROOM)
         return "this processor has more registers than a goroutine's stack has room for";
     return NULL;
