@@ -64,21 +64,25 @@ static void write_beyond_large(void)
     x = realloc(x, 200000);
 }
 
+/* It is found when the object is made again, so all of its size are, and one of them stays, or its page
+ * might be somebody else's by then. */
 static void write_when_freed(void)
 {
+    make_it(1000);
     char *x = make_it(1000);
     give_back(x);
     x[500] = 1;
-    for (int i = 0; i < 100; i++)
-        give_back(make_it(1000));
+    for (int i = 0; i < 1000; i++)
+        make_it(1000);
 }
 
 static void write_to_the_first_word_when_freed(void)
 {
+    make_it(40);
     void **x = make_it(40);
     give_back(x);
     *x = (void *)8;
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 1000; i++)
         make_it(40);
 }
 
