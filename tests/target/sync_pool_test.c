@@ -310,13 +310,14 @@ int main(int argc, char **argv)
     }
     if (argc > 1)
         deadlock_with_filled_pools();
-    RUN(a_pool_gives_back_what_was_put);
-    RUN(a_pool_without_new_gives_null);
-    RUN(a_pool_holds_any_number);
+    /* Under chaos main goes from P to P, and what it put last is its old P's alone. */
+    RUN_CALM(a_pool_gives_back_what_was_put);
+    RUN_CALM(a_pool_without_new_gives_null);
+    RUN_CALM(a_pool_holds_any_number);
     RUN(other_harts_steal_what_is_shared);
-    RUN(what_lies_unused_through_two_trims_is_dropped);
-    RUN(without_drop_everything_is_kept);
-    RUN(when_memory_is_short_pools_are_trimmed);
+    RUN_CALM(what_lies_unused_through_two_trims_is_dropped);
+    RUN_CALM(without_drop_everything_is_kept);
+    RUN_CALM(when_memory_is_short_pools_are_trimmed);
     RUN(nobody_is_refused_what_another_hart_has_put_by);
     return 0;
 }
