@@ -310,8 +310,8 @@ static void a_lone_spinner_is_left_alone(void)
 int main(void)
 {
     preempt_slice_ns = SHORT;
-    RUN(a_request_is_honoured_when_preemption_comes_on_again);
-    RUN(trap_12_a_stale_request_evicts_nobody);
+    RUN_CALM(a_request_is_honoured_when_preemption_comes_on_again);
+    RUN_CALM(trap_12_a_stale_request_evicts_nobody);
     RUN(a_third_goroutine_must_run);
     RUN(trap_11_the_preempted_stay_where_they_are_pinned);
     RUN(trap_32_a_pair_that_wakes_each_other_starves_no_third);
