@@ -64,11 +64,17 @@ stress_fail(const char *file, int line, const char *what, ...)
 
 /* Waits for cond without giving this hart away, not at the end of a slice either: only another one can
  * bring it about. */
-#define SPIN_UNTIL(cond, ...)                                          \
+#define SPIN_UNTIL(cond, ...)               \
+    do {                                    \
+        preempt_off();                      \
+        SPIN_HERE_UNTIL(cond, __VA_ARGS__); \
+    } while (0)
+
+/* The same from where the caller has switched preemption off, which this switches on again. */
+#define SPIN_HERE_UNTIL(cond, ...)                                     \
     do {                                                               \
         bool late_ = false;                                            \
         int64_t until_ = 0;                                            \
-        preempt_off();                                                 \
         for (unsigned n_ = 1; !(cond) && !late_; n_++)                 \
             if (n_ % 4096 == 0) {                                      \
                 until_ = until_ == 0 ? time_now() + PATIENCE : until_; \

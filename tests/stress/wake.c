@@ -85,6 +85,19 @@ static void unlock_one(uint32_t rounds, uint32_t rng)
 
 static uint32_t wanted_hart;
 
+/* Switches preemption off on any other hart than that one. Who is taken off between the choice of a hart
+ * and the wait for it, by chaos say, may go on there, and would wait for what he himself keeps from running. */
+static void stay_off(uint32_t hart)
+{
+    for (;;) {
+        preempt_off();
+        if ((uint32_t)runtime_hart() != hart)
+            return;
+        preempt_on();
+        runtime_gosched();
+    }
+}
+
 static void say_done_there(void *round)
 {
     CHECK((uint32_t)runtime_hart() == wanted_hart, "pinned to P%lu and on hart %d",
@@ -102,8 +115,9 @@ static void spawn_pinned(uint32_t rounds, uint32_t rng)
         while (wanted_hart == (uint32_t)runtime_hart());
         struct go_attr attr = {.affinity = UINT64_C(1) << wanted_hart};
         CHECK(go_with(&attr, say_done_there, (void *)(uintptr_t)r) > 0, "go_with failed");
-        SPIN_UNTIL(is_done(r), "spawn %lu for P%lu was not run", (unsigned long)r,
-                   (unsigned long)wanted_hart);
+        stay_off(wanted_hart);
+        SPIN_HERE_UNTIL(is_done(r), "spawn %lu for P%lu was not run", (unsigned long)r,
+                        (unsigned long)wanted_hart);
     }
 }
 
@@ -128,17 +142,21 @@ static void spawn_for_the_busy(uint32_t rounds, uint32_t rng)
     last_round = false;
     preempt_slice_ns = 100 * MICROSECOND;
     CHECK(go_with(&there, keep_busy, NULL) > 0, "go_with failed");
-    SPIN_UNTIL(running == 1, "the busy one does not run");
+    stay_off(wanted_hart);
+    SPIN_HERE_UNTIL(running == 1, "the busy one does not run");
     for (uint32_t r = 1; r <= rounds; r++) {
-        SPIN_UNTIL(!load_relaxed(&m->slice_on), "a slice without end");
+        stay_off(wanted_hart);
+        SPIN_HERE_UNTIL(!load_relaxed(&m->slice_on), "a slice without end");
         irq_send_ipi(m->hart_no);
         spin_for_loops(random_skewed(&rng, 14));
         CHECK(go_with(&there, say_done_there, (void *)(uintptr_t)r) > 0, "go_with failed");
-        SPIN_UNTIL(is_done(r), "spawn %lu for busy P%lu was not run", (unsigned long)r,
-                   (unsigned long)wanted_hart);
+        stay_off(wanted_hart);
+        SPIN_HERE_UNTIL(is_done(r), "spawn %lu for busy P%lu was not run", (unsigned long)r,
+                        (unsigned long)wanted_hart);
     }
     last_round = true;
-    SPIN_UNTIL(running == 0, "the busy one did not end");
+    stay_off(wanted_hart);
+    SPIN_HERE_UNTIL(running == 0, "the busy one did not end");
     preempt_slice_ns = slice;
 }
 
