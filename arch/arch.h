@@ -46,7 +46,8 @@ _Static_assert(offsetof(struct arch_hart, next) == ARCH_HART_NEXT, "start.S read
  *     tp - ARCH_CONTEXT_SIZE        struct arch_context   saved registers, those that are not on
  *                                                         its stack
  *     tp - ARCH_CONTEXT_SIZE - 8    struct arch_hart *    the hart that runs it, or ran it last
- *     tp - ARCH_CONTEXT_SIZE - 16   uint8_t status, preempt_off, arch_flags
+ *     tp - ARCH_CONTEXT_SIZE - 16   uint8_t status, preempt_off
+ *     tp - ARCH_CONTEXT_SIZE - 12   uint8_t arch_flags
  *
  * arch_flags is the port's own; zero in a new goroutine. None of the functions touches the
  * interrupt mask, or a control register that need not change.
@@ -125,6 +126,8 @@ int arch_firmware_getc(void);
 void arch_firmware_off(bool failed);
 /* Stops this hart for good, interrupts masked. */
 _Noreturn void arch_halt(void);
+/* A call to the debugger or emulator that serves semihosting; its answer. */
+uintptr_t arch_semihost(uintptr_t call, const uintptr_t *args);
 
 /* Page tables: 3 levels of 512 entries, level 0 holds 4 KiB leaves. prot is enum vm_prot. */
 typedef uint64_t arch_pte;

@@ -15,7 +15,7 @@
 /* Counted down from tp - ARCH_CONTEXT_SIZE. */
 #define ARCH_G_HART  8
 #define ARCH_G_WORD  16 /* status; preempt_off is the byte after it */
-#define ARCH_G_FLAGS 14 /* arch_flags */
+#define ARCH_G_FLAGS 12 /* arch_flags */
 
 /* status G_RUNNING with preempt_off 0, as a little-endian half-word. */
 #define ARCH_G_RUNNING 0x0002

@@ -6,6 +6,9 @@
  *     pinion.gomaxprocs=N    Ps at the start
  *     pinion.schedtrace=MS   the scheduler's state every MS milliseconds, as one line in Go's form
  *     pinion.chaos=SEED      the scheduler chooses at random (sched/chaos.c)
+ *     pinion.trace           a trace of the scheduler from the start (sched/trace.c); pinion.trace=N keeps
+ *                            the last N records of each hart, pinion.trace=N,oldest the first N
+ *     pinion.tracefile=FILE  where it goes when it ends, by semihosting
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
 #include "boot/args.h"
@@ -20,7 +23,7 @@ static const char *next_word(const char *s, size_t *len)
 }
 
 /* The value, if the word is key=value; NULL otherwise. */
-static const char *value_of(const char *word, const char *key)
+static char *value_of(char *word, const char *key)
 {
     size_t n = strlen(key);
     return strncmp(word, key, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
@@ -40,9 +43,27 @@ static bool number(const char *s, unsigned *n)
     return true;
 }
 
+/* N or N,oldest */
+static void trace_setting(struct tracing *t, const char *word, char *value)
+{
+    char *comma = strchr(value, ',');
+    bool oldest = comma != NULL && strcmp(comma, ",oldest") == 0;
+    unsigned n;
+    if (oldest)
+        *comma = '\0';
+    if (!number(value, &n) || n == 0) {
+        kprintf("pinion: %s: a number of records a hart is wanted, or N,oldest; there will be no "
+                "trace\n",
+                word);
+        return;
+    }
+    *t =
+        (struct tracing){.records = n, .from_start = true, .keeps_oldest = oldest, .file = t->file};
+}
+
 static void setting(struct args *a, char *word)
 {
-    const char *v;
+    char *v;
     if ((v = value_of(word, "pinion.name")) != NULL) {
         a->argv[0] = (char *)v;
     } else if ((v = value_of(word, "pinion.gomaxprocs")) != NULL) {
@@ -55,6 +76,12 @@ static void setting(struct args *a, char *word)
     } else if ((v = value_of(word, "pinion.chaos")) != NULL) {
         if (!number(v, &a->chaos) || a->chaos == 0)
             kprintf("pinion: %s: a seed from 1 is wanted; there will be no chaos\n", word);
+    } else if (strcmp(word, "pinion.trace") == 0) {
+        a->trace.from_start = true;
+    } else if ((v = value_of(word, "pinion.trace")) != NULL) {
+        trace_setting(&a->trace, word, v);
+    } else if ((v = value_of(word, "pinion.tracefile")) != NULL) {
+        a->trace.file = v;
     } else if (strcmp(word, "pinion.memstats") == 0 || strcmp(word, "pinion.memstats=1") == 0) {
         a->memstats = true;
     } else if (value_of(word, "pinion.host") == NULL) {

@@ -184,6 +184,7 @@ static void boot_scheduler(void *unused, struct arch_hart *hart)
     sched_settle(up, args.gomaxprocs);
     sched_trace_every(args.schedtrace);
     sched_chaos(args.chaos);
+    sched_tracing(&args.trace);
     if (args.memstats)
         sched_memstats_at_exit();
     sched_main(self, start_main, start_prepare(&args));

@@ -23,6 +23,7 @@ SRCS += kernel/stack_trim.c
 SRCS += kernel/libc.c
 SRCS += kernel/trap.c
 SRCS += kernel/power.c
+SRCS += kernel/outfile.c
 SRCS += kernel/symbols.c
 
 # The rest is what Linux does on the host, or board/host in its name.

@@ -16,8 +16,8 @@
  */
 #include "sched/freeze.h"
 #include "kernel/clock.h"
-#include "kernel/irq.h"
 #include "sched/atomic.h"
+#include "sched/ipi.h"
 
 static struct spin freeze_lock;
 struct m *_Atomic freezer;
@@ -79,10 +79,8 @@ void freeze_begin(void)
     /* O12: release pairs with H1. */
     atomic_store_explicit(&freezer, self, memory_order_release);
     for (uint32_t i = 0; i < sched.n_m; i++)
-        if (sched.m[i] != self) {
-            self->ipis_sent++;
-            irq_send_ipi(sched.m[i]->hart_no);
-        }
+        if (sched.m[i] != self)
+            ipi_send(self, sched.m[i], IPI_STOP);
     wait_until(self, true);
 }
 

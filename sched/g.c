@@ -23,6 +23,7 @@
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/runq.h"
+#include "sched/trace.h"
 #include "sched/wired.h"
 
 struct g *g_new_scheduler(struct m *m)
@@ -184,28 +185,29 @@ static int64_t next_id(struct p *p)
 
 uint32_t g_more;
 
-static __attribute__((noinline)) void prepare_more(struct g *g)
+static __attribute__((noinline)) void prepare_more(struct g *g, uintptr_t fn)
 {
     if (g_more & MORE_TLS)
         chunk_tls_init(g);
     if (g_more & MORE_CHAOS)
         g->flags |= GF_CHAOS;
+    if (g_more & MORE_TRACE)
+        trace_create(g_self()->m, g, fn);
 }
 
 /* Fills in g, dead until now, to run fn(arg). A dead G has no name, affinity, wg, defers or reent. */
-static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void *arg, uintptr_t pc)
+static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void *arg, uintptr_t pc,
+                             uint8_t flags)
 {
     g->id = next_id(p);
     g->parent = g_self()->id;
     g->created_pc = pc;
     g->errno_value = 0;
-    g->status = G_RUNNABLE;
-    g->preempt_off = 0;
+    g->state = G_STATE(G_RUNNABLE, 1);
     g->arch_flags = 0;
-    g->flags = 0;
-    g->preempt_wanted = 0;
+    g->flags = flags;
     if (__builtin_expect(g_more != 0, 0))
-        prepare_more(g);
+        prepare_more(g, (uintptr_t)fn);
     arch_context_init(&g->ctx, g->stack.hi, fn, arg);
 }
 
@@ -234,7 +236,7 @@ HOT int64_t go(void (*fn)(void *), void *arg)
     }
     p->free = g->link;
     p->n_free--;
-    g_prepare(g, p, fn, arg, pc);
+    g_prepare(g, p, fn, arg, pc, 0);
     p->count.spawned++;
     int64_t id = g->id;
     runq_put_next(p, g);
@@ -257,12 +259,10 @@ int64_t g_spawn(const struct go_attr *attr, struct waitgroup *wg, void (*fn)(voi
         preempt_on();
         return fail(ENOMEM);
     }
-    g_prepare(g, p, fn, arg, pc);
     g->name = attr->name;
     g->affinity = attr->affinity & exist;
     g->wg = wg;
-    if (g->affinity != 0)
-        g->flags |= GF_PINNED;
+    g_prepare(g, p, fn, arg, pc, g->affinity != 0 ? GF_PINNED : 0);
     if (wg != NULL || g->id == 1)
         g->flags |= GF_ENDING;
     if (g->name != NULL || g->affinity != 0 || g->stack.hi - g->stack.lo >= STACK_DEFAULT)
@@ -286,6 +286,7 @@ int64_t go_with(const struct go_attr *attr, void (*fn)(void *), void *arg)
 /* The parts of a burial that few goroutines have. */
 static __attribute__((noinline)) void g_undress(struct g *g)
 {
+    TRACE_G(g->m, g, 0, TRACE_WHAT(TRACE_END, 0, 0));
     g->name = NULL;
     g->affinity = 0;
     g->locks = 0;

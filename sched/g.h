@@ -13,7 +13,7 @@ struct g *g_new_scheduler(struct m *m);
 int64_t g_spawn(const struct go_attr *attr, struct waitgroup *wg, void (*fn)(void *), void *arg,
                 uintptr_t pc);
 /* What a new goroutine needs beyond the common. Mostly nothing, which one load tells. Written at boot. */
-enum { MORE_TLS = 1, MORE_CHAOS = 2 };
+enum { MORE_TLS = 1, MORE_CHAOS = 2, MORE_TRACE = 4 };
 extern uint32_t g_more;
 /* Live goroutines. */
 int64_t g_count(void);

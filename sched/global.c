@@ -13,6 +13,7 @@
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/runq.h"
+#include "sched/trace.h"
 
 /* All that write global_n hold the lock. relaxed: readers without it only decide whether to take it. */
 static inline bool put_locked(struct g *first, struct g *last, uint32_t n)
@@ -76,6 +77,8 @@ struct g *global_share(struct p *p, uint32_t max)
     struct g *g = n > 0 ? pop_locked() : NULL;
     store_relaxed(&sched.global_n, size - n); /* relaxed: as above */
     p->count.global_gets += n;
+    if (n > 0)
+        TRACE_M(g_self()->m, 0, n, TRACE_WHAT(TRACE_GLOBAL_GET, 0, p->id));
     for (uint32_t i = 1; i < n; i++) {
         struct g *next = pop_locked();
         if (__builtin_expect(next->flags & GF_APART, 0))

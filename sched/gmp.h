@@ -103,18 +103,26 @@ struct g {
 
     /* Whoever has it in hand (I1); the free lists. */
     struct g *link;
+    uint32_t trace_seq __attribute__((aligned(16))); /* its events so far (trace.h) */
 
     /* Its own while running; its waker's under the lock it parked with. */
     void *wait_data; /* what the waker hands over */
 
     /* Below: known to the port, see arch/arch.h. */
-    uint8_t status __attribute__((aligned(8))); /* enum g_status */
-    uint8_t preempt_off;                        /* may not be preempted while > 0; its own */
+    union {
+        struct {
+            uint8_t status;      /* enum g_status */
+            uint8_t preempt_off; /* may not be preempted while > 0; its own */
+            uint8_t watched;     /* what becomes of it is noted (trace.h); world stopped to write */
+            uint8_t
+                preempt_wanted; /* set by an interrupt that may not take it off; see preempt.h */
+        };
+        uint32_t state; /* all four: one comparison asserts two and asks for the others (G_STATE) */
+    };
     uint8_t arch_flags;
-    uint8_t flags;          /* GF_… */
-    uint16_t locks;         /* runtime_lock_os_thread's that are not undone */
-    uint8_t preempt_wanted; /* set by an interrupt that may not take it off; see preempt.h */
-    struct m *m;            /* the M that runs it, or ran it last */
+    uint8_t flags;  /* GF_… */
+    uint16_t locks; /* runtime_lock_os_thread's that are not undone */
+    struct m *m;    /* the M that runs it, or ran it last */
     struct arch_context ctx;
 } __attribute__((aligned(16)));
 
@@ -129,6 +137,9 @@ _Static_assert(offsetof(struct g, preempt_off) == offsetof(struct g, status) + 1
 _Static_assert(offsetof(struct g, ctx) - offsetof(struct g, arch_flags) == ARCH_G_FLAGS,
                "the port keeps its flags here");
 _Static_assert(ARCH_G_RUNNING == G_RUNNING, "status RUNNING, preempt_off 0");
+
+/* struct g's state with nothing out of the ordinary; little-endian, as both instruction sets are here. */
+#define G_STATE(status, off) ((uint32_t)(status) | (uint32_t)(off) << 8)
 
 /* A P's queue: see runq.h. */
 struct runq {
@@ -184,8 +195,13 @@ _Static_assert(GLOBAL_TICK + 1 < TICK, "schedules out of runnext do not overflow
 
 struct p {
     /* The owner's fast path. */
-    _Atomic uint32_t attention;
-    uint32_t id; /* constant */
+    union {
+        struct {
+            _Atomic uint32_t attention;
+            uint32_t watched; /* so is who runs here (trace.h); the world stopped to write */
+        };
+        _Atomic uint64_t unusual; /* is there either? */
+    };
     union {
         struct {
             int32_t tick;
@@ -197,6 +213,7 @@ struct p {
     struct cache *cache; /* free objects for malloc; constant */
 
     /* The owner's. */
+    uint32_t id; /* constant */
     struct g *pinned_head, *pinned_tail;
     bool pinned_turn; /* the pinned queue goes before the ring */
     struct g *free;   /* dead Gs with stacks, linked by link */
@@ -265,7 +282,16 @@ struct m {
     struct arch_frame *frame; /* … here, on its trap stack */
     _Atomic bool up;          /* it has come up (boot) */
     struct g *g0;             /* its scheduler's context: never queued, never saved */
-    uintptr_t stacks;         /* lowest address of its scheduler and trap stacks */
+
+    struct trace_ring {
+        struct trace_record *at, *end; /* the next record; the place behind the last */
+        struct trace_record *first;
+        uint64_t lost;
+        uint32_t rounds;   /* how often `at` has come back to the first */
+        bool keeps_oldest; /* full is full */
+    } trace[2];            /* what it did, and what its interrupt handlers did (trace.h) */
+    bool tracing;          /* is it to be noted? sched.lock, world stopped to write */
+    uintptr_t stacks;      /* lowest address of its scheduler and trap stacks */
 } __attribute__((aligned(64)));
 _Static_assert(offsetof(struct m, hart) == 0, "struct arch_hart * is struct m *");
 

@@ -38,12 +38,13 @@
  * comparator. A P is woken with its own watcher (last_m); who else takes the P over arms its own,
  * and the watcher is left without duty. So an idle P's timers are watched always, and nobody ticks.
  */
-#include "sched/atomic.h"
 #include "sched/idle.h"
 #include "kernel/clock.h"
 #include "kernel/irq.h"
+#include "sched/atomic.h"
 #include "sched/fatal.h"
 #include "sched/freeze.h"
+#include "sched/ipi.h"
 #include "sched/pool.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
@@ -129,8 +130,7 @@ void idle_hand_over(struct m *m, struct p *p)
     atomic_store_explicit(&m->next_p, p, memory_order_release);
     if (self->p != NULL)
         self->p->count.wakeups++;
-    self->ipis_sent++;
-    irq_send_ipi(m->hart_no);
+    ipi_send(self, m, IPI_WAKE);
 }
 
 void wake_idle_slow(void); /* idle.h declares it where it is used */
@@ -172,8 +172,7 @@ void wake_p(struct p *p)
         /* A busy hart looks at its pinbox at its next schedule; without a slice that may be never.
          * relaxed: O19: ordered by the fence. */
         if (holder != NULL && holder != g_self()->m && !load_relaxed(&holder->slice_on)) {
-            g_self()->m->ipis_sent++;
-            irq_send_ipi(holder->hart_no);
+            ipi_send(g_self()->m, holder, IPI_LOOK);
         }
         return;
     }
@@ -215,6 +214,7 @@ struct p *idle_take_locked(struct m *m)
 static void give_up_p_locked(struct m *m)
 {
     struct p *p = m->p;
+    TRACE_M(m, 0, 0, TRACE_WHAT(TRACE_P_STOP, 1, p->id));
     p->count.parks++;
     m->p = NULL;
     m->last_p = p;
@@ -239,6 +239,7 @@ static bool wake_self(struct m *m)
     if (p == NULL)
         return false;
     m->p = p;
+    TRACE_M(m, 0, 0, TRACE_WHAT(TRACE_P_START, 0, p->id));
     spin_start(m);
     return true;
 }
@@ -320,6 +321,7 @@ static void sleep_until_woken(struct m *m)
             arch_irq_enable();
             m->ipis_received++; /* I5: it has come, or is on its way */
             m->spinning = true;
+            TRACE_M(m, 0, 0, TRACE_WHAT(TRACE_P_START, 0, p->id));
             m->p = p; /* p->m is m: who took it out of the idle set wrote that, under the lock */
             break;
         }

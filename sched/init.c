@@ -18,6 +18,7 @@
 #include "sched/idle.h"
 #include "sched/proc.h"
 #include "sched/timer.h"
+#include "sched/trace.h"
 
 static struct m *made[64];
 
@@ -117,6 +118,8 @@ void sched_start(struct m *m)
     arch_irq_enable();
     if (m->p == NULL)
         idle_without_p(m);
+    else
+        TRACE_M(m, 0, 0, TRACE_WHAT(TRACE_P_START, 0, m->p->id));
     sched_next(m);
     __builtin_unreachable();
 }

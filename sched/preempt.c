@@ -55,7 +55,6 @@
  */
 #include "sched/preempt.h"
 #include "kernel/clock.h"
-#include "kernel/irq.h"
 #include "kernel/stack.h"
 #include "kernel/vm.h"
 #include "sched/atomic.h"
@@ -63,11 +62,12 @@
 #include "sched/fatal.h"
 #include "sched/global.h"
 #include "sched/idle.h"
+#include "sched/ipi.h"
 #include "sched/runq.h"
 #include "sched/section.h"
 #include "sched/timer.h"
 
-enum { WANT_LOOK = 1, WANT_END = 2, WANT_CHAOS = 4 };
+enum { WANT_END = TRACE_WHY_SLICE, WANT_LOOK = TRACE_WHY_LOOK, WANT_CHAOS = TRACE_WHY_CHAOS };
 
 _Atomic int64_t preempt_slice_ns = SLICE_NS;
 
@@ -84,6 +84,7 @@ static void want(struct m *m, struct p *p, uint32_t why)
     uint32_t was = m->wanted_at == at ? load_relaxed(&m->wanted) : 0;
     m->wanted_at = at;
     store_relaxed(&m->wanted, was | why); /* relaxed: as above */
+    trace_irq_if(m, TRACE_WHAT(TRACE_WANTED, why, 0));
 }
 
 /* ---- slices ---- */
@@ -167,8 +168,7 @@ void slice_notify(void)
         /* relaxed: ordered by the fence; idle harts are woken by wake_idle instead. */
         if (m != self && !atomic_load_explicit(&m->slice_on, memory_order_relaxed) &&
             (load_relaxed(&sched.idle_m) >> m->id & 1) == 0) { /* relaxed: as above */
-            self->ipis_sent++;
-            irq_send_ipi(m->hart_no);
+            ipi_send(self, m, IPI_LOOK);
         }
     }
 }
@@ -205,6 +205,7 @@ void preempt_on_ipi(struct m *m)
             timers_arm_at(m, load_relaxed(&m->section->timers.first)); /* relaxed: T1 */
         return;
     }
+    trace_irq_if(m, TRACE_WHAT(TRACE_IPI_RECEIVED, 0, 0));
     if (attention_pending(p))
         want(m, p, WANT_LOOK);
     if (!load_relaxed(&m->slice_on) && somebody_waits(p)) { /* relaxed: our own */
@@ -373,9 +374,10 @@ static __attribute__((noinline)) void end_hosts_slice(struct m *m)
 {
     struct p *p = m->p;
     struct g *host = m->host, *next = runq_take_next(&p->runq);
-    if (next == host)
+    if (next == host) {
+        TRACE_G(m, host, 0, TRACE_WHAT(TRACE_BEHIND, 0, m->p->id));
         send_behind(m, host);
-    else if (next != NULL)
+    } else if (next != NULL)
         runq_put_next(p, next);
 }
 
@@ -410,6 +412,15 @@ static __attribute__((noinline)) void leave_by_chance(struct m *m, struct g *g)
     sched_next(m);
 }
 
+/* Its own slice is over, unless it is a guest. */
+static void note_leave(struct m *m, struct g *g, uint32_t why)
+{
+    uint32_t was = (why & WANT_END) != 0 ? guest_runs(m) ? WANT_LOOK : WANT_END
+                   : why & WANT_CHAOS    ? WANT_CHAOS
+                                         : WANT_LOOK;
+    TRACE_G(m, g, 0, TRACE_WHAT(TRACE_PREEMPT, was, m->p->id));
+}
+
 static void preempt_commit(void *arg, struct arch_hart *hart)
 {
     struct m *m = (struct m *)hart;
@@ -417,6 +428,7 @@ static void preempt_commit(void *arg, struct arch_hart *hart)
     /* relaxed: this hart's alone; in one, so that an interrupt's word is never half lost. */
     uint32_t why = atomic_exchange_explicit(&m->wanted, 0, memory_order_relaxed);
     g->preempt_wanted = 0;
+    note_leave(m, g, why);
     if ((why & WANT_END) != 0 && guest_runs(m)) {
         end_hosts_slice(m);
         sched_look(m, g);

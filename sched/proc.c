@@ -37,6 +37,7 @@
 #include "sched/runq.h"
 #include "sched/section.h"
 #include "sched/timer.h"
+#include "sched/trace.h"
 #include "sched/wired.h"
 #include "sched/world.h"
 
@@ -72,14 +73,42 @@ static __attribute__((noinline)) void run_next_slowly(struct p *p, struct g *g)
     wake_idle();
 }
 
-HOT void g_ready(struct g *g)
+static inline void ready(struct m *m, struct g *g)
 {
-    struct m *m = g_self()->m;
     struct g *rest;
-    ASSERT(g->status == G_WAITING, "g_ready: goroutine is not waiting");
     g->status = G_RUNNABLE;
     if (__builtin_expect(!run_next_simply(m, g, &rest), 0))
         run_next_slowly(m->p, rest);
+}
+
+/* g is about to become runnable, and its state is out of the ordinary. */
+static inline void note_ready(struct m *m, struct g *g, uint32_t place)
+{
+    ASSERT(g->status == G_WAITING, "g_ready: goroutine is not waiting");
+    TRACE_G(m, g, (uint64_t)g_self()->id,
+            TRACE_WHAT(TRACE_UNBLOCK, 0, 0) | trace_where(g, place, m->p));
+}
+
+static __attribute__((noinline)) void ready_noted(struct g *g)
+{
+    struct m *m = g_self()->m;
+    note_ready(m, g, TRACE_NEXT);
+    ready(m, g);
+}
+
+HOT void g_ready(struct g *g)
+{
+    if (__builtin_expect(g->state != G_STATE(G_WAITING, 1), 0))
+        ready_noted(g);
+    else
+        ready(g_self()->m, g);
+}
+
+bool g_ready_noted(struct g *g)
+{
+    ready_noted(g);
+    preempt_on();
+    return true;
 }
 
 bool g_ready_slowly(struct p *p, struct g *g)
@@ -92,7 +121,7 @@ bool g_ready_slowly(struct p *p, struct g *g)
 void g_ready_tail(struct g *g)
 {
     struct p *p = g_self()->m->p;
-    ASSERT(g->status == G_WAITING, "g_ready_tail: goroutine is not waiting");
+    note_ready(p->m, g, TRACE_TAIL);
     g->status = G_RUNNABLE;
     sched_put_tail(p, g);
     slice_ensure(g_self()->m);
@@ -247,6 +276,7 @@ static struct g *steal_from(struct p *p, struct p *victim, bool last)
             g = pinned_get(p);
     }
     if (g != NULL && n > 0) {
+        TRACE_M(g_self()->m, (uint64_t)g->id, n, TRACE_WHAT(TRACE_STEAL, 0, victim->id));
         p->count.steals++;
         p->count.stolen_gs += n;
     }
@@ -305,6 +335,12 @@ static inline void run_this(struct m *m, struct g *g)
     arch_resume(g_tp(g));
 }
 
+static void run_noted(struct m *m, struct g *g)
+{
+    TRACE_G(m, g, 0, TRACE_WHAT(TRACE_START, 0, m->p->id));
+    run_this(m, g);
+}
+
 /* Wired, or left to chance. */
 static __attribute__((noinline)) void run_odd(struct m *m, struct g *g)
 {
@@ -321,26 +357,29 @@ static __attribute__((noinline)) void run_odd(struct m *m, struct g *g)
     }
     if (g->flags & GF_APART)
         pinned_note(m->p);
-    run_this(m, g);
+    run_noted(m, g);
 }
 
+/* One that is set aside, watched, or wrong. */
 static __attribute__((noinline)) void run_aside(struct m *m, struct g *g)
 {
+    ASSERT(g->status == G_RUNNABLE, "sched_next: goroutine is not runnable");
     if (g->flags & (GF_WIRED | GF_CHAOS)) {
         run_odd(m, g);
         return;
     }
-    pinned_note(m->p);
-    run_this(m, g);
+    if (g->flags & GF_PINNED)
+        pinned_note(m->p);
+    run_noted(m, g);
 }
 
 /* Runs g, picked from p, which m holds. tick is what p's comes to be. */
 static inline __attribute__((always_inline)) void run(struct m *m, struct p *p, struct g *g,
                                                       int32_t tick)
 {
-    ASSERT(g->status == G_RUNNABLE, "sched_next: goroutine is not runnable");
     p->tick = tick;
-    if (__builtin_expect(g->flags & GF_ASIDE, 0))
+    if (__builtin_expect(g->state != G_STATE(G_RUNNABLE, 1), 0) ||
+        __builtin_expect(g->flags & GF_ASIDE, 0))
         run_aside(m, g);
     else
         run_this(m, g);
@@ -436,6 +475,17 @@ void sched_resume(struct m *m, struct g *g)
 
 /* ---- leaving ---- */
 
+void g_park_noted(park_commit *commit, void *arg, enum wait_reason reason)
+{
+    struct g *g = g_self();
+    ASSERT(g->status == G_RUNNING && g->preempt_off == 1,
+           "g_park: preemption is not off exactly once");
+    TRACE_G(g->m, g, 0, TRACE_WHAT(TRACE_BLOCK, reason, g->m->p->id));
+    g->wait_reason = (uint8_t)reason;
+    g->status = G_WAITING;
+    arch_park(arg, &g->m->hart, commit);
+}
+
 HOT void g_park(park_commit *commit, void *arg, enum wait_reason reason)
 {
     g_park_here(commit, arg, reason);
@@ -468,6 +518,21 @@ HOT static void yield_commit(void *arg, struct arch_hart *hart)
         sched_next(m);
 }
 
+static __attribute__((noinline)) void yield_noted(struct g *g, struct p *p)
+{
+    trace_g(g->m, g, 0, TRACE_WHAT(TRACE_SCHED, 0, 0) | trace_where(g, TRACE_TAIL, p));
+    arch_park(g, &g->m->hart, yield_commit);
+}
+
+/* The long way. */
+HOT static inline void yield(struct g *g, struct p *p)
+{
+    if (__builtin_expect(g->watched, 0))
+        yield_noted(g, p);
+    else
+        arch_park(g, &g->m->hart, yield_commit);
+}
+
 void arch_yield_lost(struct arch_hart *hart)
 {
     sched_next((struct m *)hart);
@@ -489,7 +554,7 @@ HOT static __attribute__((noinline)) void gosched_slow(struct p *p)
         tick_restart(p);
         runtime_gosched();
     } else {
-        arch_park(g, &g->m->hart, yield_commit);
+        yield(g, p);
     }
 }
 
@@ -501,7 +566,7 @@ HOT static __attribute__((noinline)) void gosched_other(struct p *p)
         gosched_slow(p);
         return;
     }
-    arch_park(g, &g->m->hart, yield_commit);
+    yield(g, p);
 }
 
 HOT void runtime_gosched(void)
@@ -517,7 +582,7 @@ HOT void runtime_gosched(void)
     uint32_t h = load_acquire(&p->runq.ring.head);
     /* relaxed: the owner's own tail; hints whose owner comes back to them. */
     uint32_t t = load_relaxed(&p->runq.ring.tail);
-    bool wanted = load_relaxed(&p->attention) != 0 || load_relaxed(&p->runq.next) != NULL;
+    bool wanted = load_relaxed(&p->unusual) != 0 || load_relaxed(&p->runq.next) != NULL;
     /* Neither empty nor full: t - h is 0 … RUNQ_SIZE. */
     int32_t tick = p->tick;
     if (__builtin_expect(tick < 0 || wanted || (t - h) % RUNQ_SIZE == 0, 0)) {

@@ -132,11 +132,17 @@ static inline uint32_t p_random(struct p *p, uint32_t n)
 
 /* ---- inline forms, for the hot paths of channels ---- */
 
+/* g_park of one that is watched, or wrong. */
+void g_park_noted(park_commit *commit, void *arg, enum wait_reason reason);
+
 /* As g_park. */
 static inline void g_park_here(park_commit *commit, void *arg, enum wait_reason reason)
 {
     struct g *g = g_self();
-    ASSERT(g->preempt_off == 1, "g_park: preemption is not off exactly once");
+    if (__builtin_expect(g->state != G_STATE(G_RUNNING, 1), 0)) {
+        g_park_noted(commit, arg, reason);
+        return;
+    }
     g->wait_reason = (uint8_t)reason;
     g->status = G_WAITING;
     arch_park(arg, &g->m->hart, commit);
@@ -144,6 +150,8 @@ static inline void g_park_here(park_commit *commit, void *arg, enum wait_reason 
 
 /* The rest of g_ready_and_back when it is not the common case. g: who is still to be queued, or NULL. */
 bool g_ready_slowly(struct p *p, struct g *g);
+/* g_ready_and_back of one that is watched, or wrong. */
+bool g_ready_noted(struct g *g);
 
 /* g, runnable, runs next on m's P. false: that is not all; *rest: who is still to be queued, or NULL,
  * and then slice_ensure and wake_idle follow. */
@@ -165,7 +173,8 @@ static inline bool g_ready_and_back(struct g *g, uint8_t was)
 {
     struct m *m = g_self()->m;
     struct g *rest;
-    ASSERT(g->status == G_WAITING, "g_ready_and_back: goroutine is not waiting");
+    if (__builtin_expect(g->state != G_STATE(G_WAITING, 1), 0))
+        return g_ready_noted(g);
     g->status = G_RUNNABLE;
     if (__builtin_expect(!run_next_simply(m, g, &rest), 0))
         return g_ready_slowly(m->p, rest);

@@ -36,11 +36,11 @@
 #include "sched/section.h"
 #include <pinion/go.h>
 #include "kernel/clock.h"
-#include "kernel/irq.h"
 #include "sched/atomic.h"
 #include "sched/fatal.h"
 #include "sched/global.h"
 #include "sched/idle.h"
+#include "sched/ipi.h"
 #include "sched/pinned.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
@@ -81,6 +81,7 @@ bool section_take_back(struct m *m)
 
 static void enter(struct g *g, struct m *m)
 {
+    TRACE_G(m, g, 0, TRACE_WHAT(TRACE_ENTER, 0, m->p->id));
     g->status = G_SYSCALL;
     section_lend(m);
     /* relaxed: T1 of timer.c; its interrupt may have come before there was a section to see. */
@@ -150,6 +151,17 @@ struct p *section_end_locked(struct m *m)
     return p;
 }
 
+/* Under the lock (TR1 of trace.c), and before g is queued. */
+static void note_exit(struct m *m, struct g *g, struct p *p)
+{
+    if (p != NULL) {
+        TRACE_M(m, 0, 0, TRACE_WHAT(TRACE_P_START, 0, p->id));
+        TRACE_G(m, g, 0, TRACE_WHAT(TRACE_EXIT, g->flags & GF_PINNED ? 2 : 1, p->id));
+    } else {
+        TRACE_G(m, g, 0, TRACE_WHAT(TRACE_EXIT, 2, m->id));
+    }
+}
+
 static void exit_slow(void *arg, struct arch_hart *hart)
 {
     struct m *m = (struct m *)hart;
@@ -158,6 +170,7 @@ static void exit_slow(void *arg, struct arch_hart *hart)
         wired_find_p(m);
         /* relaxed: it is ours. */
         store_relaxed(&m->wired_ready, false);
+        TRACE_G(m, g, 0, TRACE_WHAT(TRACE_EXIT, 1, m->p->id));
         sched_resume(m, g);
         return;
     }
@@ -165,6 +178,7 @@ static void exit_slow(void *arg, struct arch_hart *hart)
     struct p *home = NULL; /* asked for while g is ours: queued, it may run elsewhere, and die */
     spin_lock(&sched.lock);
     struct p *p = section_end_locked(m);
+    note_exit(m, g, p);
     if (p == NULL)
         home = queue_locked(m, g, &first_come);
     spin_unlock(&sched.lock);
@@ -201,6 +215,7 @@ void runtime_exitsyscall(void)
         return;
     }
     g->status = G_RUNNING;
+    TRACE_G(m, g, 0, TRACE_WHAT(TRACE_EXIT, 0, m->p->id));
     timers_arm(m, m->p);
     slice_check(m);
     /* relaxed: what came before the handler saw a P again. */
@@ -232,8 +247,7 @@ static void ask_for_service(struct m *self)
     struct m *m = tell_busy_hart(self);
     if (m == NULL)
         return;
-    self->ipis_sent++;
-    irq_send_ipi(m->hart_no);
+    ipi_send(self, m, IPI_LOOK);
 }
 
 /* The handler interrupted code outside the scheduler: no lock of it is held here. */

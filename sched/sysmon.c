@@ -20,9 +20,9 @@
  */
 #include "sched/sysmon.h"
 #include "kernel/clock.h"
-#include "kernel/irq.h"
 #include "sched/atomic.h"
 #include "sched/idle.h"
+#include "sched/ipi.h"
 #include "sched/runq.h"
 #include "sched/timer.h"
 #include "sched/world.h"
@@ -79,8 +79,7 @@ void sysmon_call(void)
     }
     spin_unlock(&sched.lock);
     if (m != NULL) {
-        g_self()->m->ipis_sent++;
-        irq_send_ipi(m->hart_no);
+        ipi_send(g_self()->m, m, IPI_WAKE);
     }
 }
 
@@ -134,6 +133,10 @@ static bool retake(struct m *m, struct p *p)
         mine = true;
     }
     spin_unlock(&sched.lock);
+    if (mine) {
+        TRACE_M(m, 0, P_M(state)->id, TRACE_WHAT(TRACE_RETAKE, 0, p->id));
+        TRACE_M(m, 0, 0, TRACE_WHAT(TRACE_P_START, 0, p->id));
+    }
     return mine;
 }
 

@@ -34,6 +34,7 @@
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/schedtrace.h"
+#include "sched/trace.h"
 
 #define ARITY 4u
 
@@ -299,6 +300,7 @@ static void fire_due(struct p *p, struct timers *h, int64_t now)
     /* relaxed: T1. */
     while (atomic_load_explicit(&h->first, memory_order_relaxed) <= now && take_due(h, now, &t)) {
         p->count.timer_fires++;
+        TRACE_M(g_self()->m, 0, 0, TRACE_WHAT(TRACE_TIMER_FIRE, 0, p->id));
         if (t != NULL)
             t->fire(t);
     }
@@ -394,6 +396,7 @@ void timers_interrupt(struct m *m)
     store_relaxed(&m->self_wake, true);
     if (m->p != NULL) {
         int64_t now = clock_ns();
+        trace_irq_if(m, TRACE_WHAT(TRACE_TIMER_IRQ, 0, 0));
         preempt_on_timer(m, now);
         arm_later(m, m->p, now);
     } else {

@@ -38,6 +38,11 @@ static const char *const wait_names[WAIT_REASONS] = {
     [WAIT_COND] = "sync.Cond.Wait",
 };
 
+const char *traceback_reason(enum wait_reason reason)
+{
+    return wait_names[reason];
+}
+
 static const char *state_name(const struct g *g)
 {
     switch (g->status) {

@@ -30,11 +30,11 @@
 #include "sched/wired.h"
 #include <pinion/go.h>
 #include "kernel/clock.h"
-#include "kernel/irq.h"
 #include "sched/atomic.h"
 #include "sched/fatal.h"
 #include "sched/global.h"
 #include "sched/idle.h"
+#include "sched/ipi.h"
 #include "sched/pinned.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
@@ -49,8 +49,7 @@ void wired_ready(struct g *g)
     /* O23: release pairs with the acquire in is_ready. */
     store_release(&m->wired_ready, true);
     if (m != self) {
-        self->ipis_sent++;
-        irq_send_ipi(m->hart_no);
+        ipi_send(self, m, IPI_WAKE);
     }
 }
 
@@ -100,8 +99,10 @@ void wired_find_p(struct m *m)
     }
     spin_unlock(&sched.lock);
     m->p = p;
-    if (p != NULL)
+    if (p != NULL) {
+        TRACE_M(m, 0, 0, TRACE_WHAT(TRACE_P_START, 0, p->id));
         return;
+    }
     if (first_come)
         slice_notify();
     wake_idle();
@@ -118,6 +119,7 @@ void wired_find_p(struct m *m)
     arch_irq_enable();
     m->ipis_received++;
     m->p = p;
+    TRACE_M(m, 0, 0, TRACE_WHAT(TRACE_P_START, 0, p->id));
 }
 
 /* m's goroutine waits, or the world stops: returns with a P and something to look at. */
@@ -126,6 +128,7 @@ static void wait_lent(struct m *m)
     int64_t since = clock_ns();
     /* relaxed: this hart's handlers only. */
     store_relaxed(&m->self_wake, false);
+    TRACE_M(m, 0, 0, TRACE_WHAT(TRACE_P_STOP, 1, m->p->id));
     section_lend(m);
     count_idle(m, true);
     idle_check_deadlock();
@@ -134,6 +137,7 @@ static void wait_lent(struct m *m)
         nap(m);
         if (!world_stops() && section_take_back(m)) {
             count_idle(m, false);
+            TRACE_M(m, 0, 0, TRACE_WHAT(TRACE_P_START, 0, m->p->id));
             break;
         }
         if (is_ready(m)) {
@@ -169,6 +173,7 @@ void wired_hand_over(struct m *m, struct g *g)
     struct p *p = m->p;
     if (m->spinning)
         spin_found(m);
+    TRACE_M(m, 0, 0, TRACE_WHAT(TRACE_P_STOP, 1, p->id));
     spin_lock(&sched.lock);
     m->p = NULL;
     m->last_p = NULL;

@@ -37,11 +37,11 @@
 #include <pinion/go.h>
 #include <pinion/sync.h>
 #include "kernel/clock.h"
-#include "kernel/irq.h"
 #include "sched/atomic.h"
 #include "sched/cache.h"
 #include "sched/g.h"
 #include "sched/idle.h"
+#include "sched/ipi.h"
 #include "sched/pinned.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
@@ -76,8 +76,7 @@ static void ask(struct m *self, struct p *p)
     atomic_fetch_or_explicit(&p->attention, ATTN_STOP, memory_order_relaxed);
     struct m *m = p->m;
     if (m != NULL) {
-        self->ipis_sent++;
-        irq_send_ipi(m->hart_no);
+        ipi_send(self, m, IPI_STOP);
     }
 }
 
@@ -109,6 +108,7 @@ void world_stop(void)
 #endif
     struct m *self = preempt_off();
     uint32_t wait = 0;
+    TRACE_M(self, (uint64_t)g_self()->id, 0, TRACE_WHAT(TRACE_STW_BEGIN, 0, 0));
     spin_lock(&sched.lock);
     /* relaxed, both: W1. */
     atomic_store_explicit(&sched.stopping, true, memory_order_relaxed);
@@ -138,6 +138,7 @@ void world_wait(struct m *m)
     }
     /* relaxed, all: under the lock. */
     atomic_fetch_and_explicit(&p->attention, ~(uint32_t)ATTN_STOP, memory_order_relaxed);
+    TRACE_M(m, 0, 0, TRACE_WHAT(TRACE_P_STOP, 2, p->id));
     idle_m_locked(m);
     store_relaxed(&p->status, P_STOPPED); /* relaxed: as above */
     p->m = NULL;
@@ -186,7 +187,7 @@ void world_start(void)
             continue;
         uint32_t state = load_relaxed(&p->status); /* relaxed: ours */
         if (state != P_STOPPED) { /* W3; its hart watches the P's timers again when it is told */
-            tell |= bit(P_M(state)->hart_no);
+            tell |= bit(P_M(state)->id);
             /* O20: release pairs with the acquire of whoever takes it. */
             store_release(&p->status, state - P_STOPPED + P_SYSCALL);
         } else if (idle_give_locked(p), has_work(p)) {
@@ -194,11 +195,12 @@ void world_start(void)
         }
     }
     spin_unlock(&sched.lock);
-    for (; tell != 0; tell &= tell - 1, self->ipis_sent++)
-        irq_send_ipi(lowest(tell));
+    for (; tell != 0; tell &= tell - 1)
+        ipi_send(self, sched.m[lowest(tell)], IPI_LOOK);
     for (; wake != 0; wake &= wake - 1)
         wake_p(sched.p[lowest(wake)]);
     wake_idle();
+    TRACE_M(self, (uint64_t)g_self()->id, 0, TRACE_WHAT(TRACE_STW_END, 0, 0));
     preempt_on();
     mutex_unlock(&world_lock);
 }
@@ -226,6 +228,8 @@ static void move_to_first(struct m *self)
     old->m = NULL;
     spin_unlock(&sched.lock);
     self->p = p;
+    TRACE_M(self, 0, 0, TRACE_WHAT(TRACE_P_STOP, 2, old->id));
+    TRACE_M(self, 0, 0, TRACE_WHAT(TRACE_P_START, 0, p->id));
     if (self->wired != NULL)
         pinned_note(p);
     /* relaxed, both: nobody runs. */
@@ -251,6 +255,7 @@ static bool resize(uint32_t n)
         drop_p(sched.p[i]);
     for (uint32_t i = old; i < n; i++)
         store_relaxed(&sched.p[i]->status, P_STOPPED); /* relaxed: nobody runs */
+    TRACE_M(self, 0, n, TRACE_WHAT(TRACE_GOMAXPROCS, 0, 0));
     timers_arm(self, self->p);
     slice_restart(self);
     return true;

@@ -119,3 +119,19 @@ void arch_timer_init(bool has_sstc)
     arch_timer_set(UINT64_MAX);
     __asm__ volatile("csrw sie, %0" ::"r"(SIE_SSIE | SIE_STIE | SIE_SEIE));
 }
+
+/* The three instructions are the request; none may be a short one, nor lie in another page. */
+uintptr_t arch_semihost(uintptr_t call, const uintptr_t *args)
+{
+    register uintptr_t a0 __asm__("a0") = call;
+    register const uintptr_t *a1 __asm__("a1") = args;
+    __asm__ volatile(".option push; .option norvc; .balign 16\n"
+                     "slli x0, x0, 0x1f\n"
+                     "ebreak\n"
+                     "srai x0, x0, 7\n"
+                     ".option pop"
+                     : "+r"(a0)
+                     : "r"(a1)
+                     : "memory");
+    return a0;
+}

@@ -41,6 +41,15 @@ struct runtime_mem_stats {
 /* Any goroutine that is not in a blocking section. */
 void runtime_read_mem_stats(struct runtime_mem_stats *);
 
+/*
+ * A trace of what every goroutine, hart and P does, from now on (docs/trace.md; pinion.trace begins one at
+ * boot). 0, or -1: errno EBUSY, there is one already, or ENOMEM, no memory for the rings. It ends with
+ * runtime_trace_stop, which writes it out, 0 also if there is none, or with the run. Both stop the
+ * world for a moment. Any goroutine that is not in a blocking section. Go: trace.Start, trace.Stop.
+ */
+int runtime_trace_start(void);
+int runtime_trace_stop(void);
+
 /* Sums over all Ps. */
 void runtime_read_sched_stats(struct runtime_sched_stats *);
 /* One P's; false: there is no P of that number. */
