@@ -80,7 +80,8 @@ static bool runq_overflow(struct p *p, struct g *g)
     for (uint32_t i = 0; i < n; i++)
         batch[i]->link = batch[i + 1];
     batch[n]->link = NULL;
-    TRACE_M(g_self()->m, 0, n, TRACE_WHAT(TRACE_SPILL, 0, p->id));
+    if (__builtin_expect(p->watched, 0))
+        trace_m(g_self()->m, 0, n, TRACE_WHAT(TRACE_SPILL, 0, p->id));
     global_put_batch(batch[0], batch[n], n + 1);
     return true;
 }

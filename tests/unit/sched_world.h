@@ -9,10 +9,12 @@
 #include "sched/chaos.h"
 #include "sched/gmp.h"
 #include "sched/preempt.h"
+#include "sched/proc.h"
 #include "sched/schedtrace.h"
 #include "sched/section.h"
 #include "sched/sysmon.h"
 #include "sched/timer.h"
+#include "sched/trace.h"
 #include "sched/wired.h"
 #include "sched/world.h"
 
@@ -75,6 +77,30 @@ DEFAULT void preempt_on_timer(struct m *m, int64_t now)
 {
     (void)now;
     m->p->attention |= ATTN_TIMER;
+}
+
+/* ---- trace.c's: nobody is watched ---- */
+
+DEFAULT void trace_g(struct m *m, struct g *g, uint64_t arg, uint32_t what)
+{
+    (void)m, (void)g, (void)arg, (void)what;
+    abort();
+}
+
+DEFAULT void trace_m(struct m *m, uint64_t g, uint64_t arg, uint32_t what)
+{
+    trace_g(m, NULL, g, (uint32_t)arg + what);
+}
+
+DEFAULT void trace_irq(struct m *m, uint64_t arg, uint32_t what)
+{
+    trace_g(m, NULL, arg, what);
+}
+
+DEFAULT uint32_t trace_where(const struct g *g, uint32_t place, const struct p *p)
+{
+    (void)g, (void)place, (void)p;
+    abort();
 }
 
 /* ---- the port's: nobody switches, but for tests that say how: WORLD_SWITCHES */

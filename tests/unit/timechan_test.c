@@ -90,6 +90,19 @@ bool g_ready_slowly(struct p *p, struct g *g)
     abort();
 }
 
+void g_park_noted(park_commit *commit, void *arg, enum wait_reason reason)
+{
+    CHECK_EQ(g_self()->preempt_off, 1);
+    g_self()->state = G_STATE(G_RUNNING, 1);
+    g_park_here(commit, arg, reason);
+}
+
+bool g_ready_noted(struct g *g)
+{
+    (void)g;
+    abort();
+}
+
 bool preempt_honour_true(void)
 {
     abort();
