@@ -1,0 +1,145 @@
+"""The file: header, wait reasons, rings, check sum.
+
+What is wrong with a file is said in Trace.complaints, and what is there is kept: a file that is cut
+off has fewer records in its last ring, or fewer rings. Only a file without a sound header is of no
+use (BadTrace). Records stay bytes until somebody asks for them: 1,000,000 are 32 MB so.
+"""
+import struct
+import zlib
+
+from tracelib import records
+
+HEADER = struct.Struct("<8sIIQQQQIIIIIIQ")
+RING = struct.Struct("<IIQQQ")
+MAGIC = b"pinTRACE"
+VERSION = 1
+OWN, INTERRUPTS = 0, 1  # kinds of rings
+MOST = 4096             # harts, rings or reasons: more is a damaged header
+
+
+class BadTrace(Exception):
+    """The file cannot be converted at all; says why."""
+
+
+class Ring:
+    """One hart's records, oldest first; iterating gives (record, text or None)."""
+
+    def __init__(self, hart, kind, lost, data):
+        self.hart, self.kind, self.lost, self.data = hart, kind, lost, data
+
+    def __len__(self):
+        return len(self.data) // records.RECORD.size
+
+    def raw(self):
+        return records.RECORD.iter_unpack(self.data)
+
+    def __iter__(self):
+        source = self.raw()
+        text_length, text = records.TEXT_LENGTH, records.TEXT
+        for record in source:
+            kind = record[3]
+            if kind == text:
+                continue  # its leader was overwritten
+            if kind in text_length:
+                record, value, behind = self._text(record, source)
+                yield record, value
+                if behind is None:
+                    continue
+                # A leader whose text was cut short: what came instead is an event again.
+                source = _chain(behind, source)
+                continue
+            yield record, None
+
+    def _text(self, record, source):
+        """The text of a leader, and the record read in vain, if there was one."""
+        want = record[records.TEXT_LENGTH[record[3]]]
+        value = b""
+        while len(value) < want:
+            follower = next(source, None)
+            if follower is None or follower[3] != records.TEXT:
+                return record, value, follower
+            value += struct.pack("<QQQ", *follower[:3])
+        return record, value[:want], None
+
+
+def _chain(first, rest):
+    yield first
+    yield from rest
+
+
+class Trace:
+    """A file that was read: its header's facts, its rings, and what is wrong with it."""
+
+    def __init__(self, data):
+        self.complaints = []
+        if len(data) < HEADER.size:
+            raise BadTrace(f"{len(data)} bytes are no trace: its header alone has {HEADER.size}")
+        (magic, version, record_bytes, self.clock, self.begin, self.end, self.base, self.harts,
+         self.ps, self.gomaxprocs, flags, n_rings, n_reasons, _) = HEADER.unpack_from(data)
+        if magic != MAGIC:
+            raise BadTrace(f"no trace of this runtime: it begins with {magic!r}, not {MAGIC!r}")
+        if version != VERSION:
+            raise BadTrace(f"version {version} of the trace format; this tool knows {VERSION}")
+        if record_bytes != records.RECORD.size:
+            raise BadTrace(f"records of {record_bytes} bytes; they should have {records.RECORD.size}")
+        if self.clock == 0 or max(self.harts, self.ps, n_rings, n_reasons) > MOST:
+            raise BadTrace("the header is damaged: a clock of 0 Hz, or more harts than can be")
+        self.kept_newest = bool(flags & 1)
+        self.reasons, at = self._reasons(data, n_reasons)
+        self.rings, at = self._rings(data, at, n_rings)
+        self._check_sum(data, at)
+        self.lost = sum(ring.lost for ring in self.rings)
+
+    def __len__(self):
+        return sum(len(ring) for ring in self.rings)
+
+    def reason(self, number):
+        return self.reasons[number] if number < len(self.reasons) else f"reason {number}"
+
+    def _reasons(self, data, n):
+        reasons, at = [], HEADER.size
+        for _ in range(n):
+            length = data[at] if at < len(data) else 0
+            reasons.append(records.text_of(data[at + 1:at + 1 + length]))
+            at += 1 + length
+        return reasons, (at + 7) & ~7
+
+    def _rings(self, data, at, n):
+        rings, size = [], records.RECORD.size
+        for i in range(n):
+            if len(data) < at + RING.size:
+                self.complaints.append(f"cut off: {n - i} of {n} rings are missing")
+                return rings, None
+            hart, kind, count, lost, _ = RING.unpack_from(data, at)
+            if hart >= MOST:
+                self.complaints.append(f"damaged: a ring of hart {hart} at byte {at}; "
+                                       f"{n - i} of {n} rings are left out")
+                return rings, None
+            at += RING.size
+            there = min(count, (len(data) - at) // size)
+            rings.append(Ring(hart, kind, lost, data[at:at + there * size]))
+            at += there * size
+            if there < count:
+                which = "ring" if kind == OWN else "ring of interrupts"
+                self.complaints.append(f"cut off: hart {hart}'s {which} has {there} "
+                                       f"of {count} records, {n - i - 1} rings are missing")
+                return rings, None
+        return rings, at
+
+    def _check_sum(self, data, at):
+        if at is None:
+            return
+        if len(data) < at + 4:
+            self.complaints.append("cut off: the check sum is missing")
+            return
+        stored, real = struct.unpack_from("<I", data, at)[0], zlib.crc32(data[:at])
+        if stored != real:
+            self.complaints.append(f"damaged: its check sum is {stored:#010x}, "
+                                   f"but the bytes give {real:#010x}")
+        if len(data) > at + 4:
+            self.complaints.append(f"{len(data) - at - 4} bytes follow the end")
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return Trace(memoryview(file.read()))
