@@ -147,6 +147,7 @@ class Model(World):
         if how == r.EXIT_WITH_ITS_P and g.lent == p:
             del self.lent[p]
             g.lent, g.state, hart.p, self.holder[p] = None, r.RUNNING, p, hart
+            self.moved[p] = self.at
             for tell in self.tell["leave"]:
                 tell(self.at, hart, g, p)
             return

@@ -9,6 +9,7 @@ from tracelib.queues import Queues
 from tracelib.watcher import hooks
 
 MOST_COMPLAINTS = 20
+GUESS_NS = 5_000  # Ps carry no numbers: within so much, who had one before whom is not certain
 
 
 class Impossible(Exception):
@@ -47,6 +48,7 @@ class World:
         self.whole = trace.lost == 0 and not trace.complaints
         self.harts, self.gs, self.dead, self.tasks = {}, {}, set(), set()
         self.holder = {}  # P: Hart
+        self.moved = {}   # P: when it changed hands last
         self.lent = {}    # P: the goroutine in whose section it is
         self.queues = Queues()
         self.complaints, self.n_complaints = [], 0
@@ -127,25 +129,30 @@ class World:
         if hart.p == p:
             return
         if hart.p is not None:
-            if self.whole:
-                self.complain(f"hart {hart.number} has P{hart.p}, and P{p} without letting it go")
-            self._drop_p(hart)
+            self._seize(hart, f"hart {hart.number} has P{hart.p}, and P{p} without letting it go")
         other = self.holder.get(p)
         if other is not None:
-            if self.whole:
-                self.complain(f"P{p} is with hart {other.number} still")
-            self._drop_p(other)
+            self._seize(other, f"P{p} is with hart {other.number} still")
         if p in self.lent:
             self._lose(p)
-        hart.p, self.holder[p] = p, hart
+        hart.p, self.holder[p], self.moved[p] = p, hart, self.at
         for tell in self.tell["p_start"]:
             tell(self.at, hart, p)
+
+    def _seize(self, hart, text):
+        """A hart's P is elsewhere, it seems. If it moved a moment ago, the order was a guess."""
+        if self.whole and self.at - self.moved[hart.p] > GUESS_NS:
+            self.complain(text)
+        elif hart.g is not None:
+            hart.g.loose = True
+        self._drop_p(hart)
 
     def _drop_p(self, hart):
         if hart.g is not None and hart.g.state == r.RUNNING:
             self._stop(hart, hart.g, "preempt", r.RUNNABLE)
         p, hart.p = hart.p, None
         del self.holder[p]
+        self.moved[p] = self.at
         for tell in self.tell["p_stop"]:
             tell(self.at, hart, p)
 
