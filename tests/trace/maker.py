@@ -269,8 +269,3 @@ class Dice(Maker):
 
 def base_pc(n, maker):
     return maker.base + 0x100 * n
-
-
-def records_of(data, kinds=None):
-    """For tests that look back: the records of a ring's bytes."""
-    return [record for record in r.RECORD.iter_unpack(data) if kinds is None or record[3] in kinds]

@@ -35,9 +35,8 @@ class Chrome(Watcher):
         self.file = file
         self.tracks = {}   # of goroutines
         self.harts = {}    # hart: (JSON name, since)
-        self.names = {}    # goroutine: its name as JSON, without quotes
-        self.flows = self.running = self.running_told = 0
-        self.running_at = None
+        self.names = {}    # goroutine: (its name, the same as JSON without quotes)
+        self.flows = self.running = 0
         self.pending = {}  # counter: (time, value) not written yet
         self.write = file.write
         self.write('{"displayTimeUnit":"ns","traceEvents":[\n'
@@ -59,10 +58,10 @@ class Chrome(Watcher):
                    f'"tid":{hart},"ts":{micro(at)}}}')
 
     def _name(self, g):
-        name = self.names.get(g.id)
-        if name is None:
-            name = self.names[g.id] = json.dumps(f"g{g.id} {g.name}")[1:-1]
-        return name
+        known = self.names.get(g.id)
+        if known is None or known[0] is not g.name:
+            known = self.names[g.id] = (g.name, json.dumps(f"g{g.id} {g.name}")[1:-1])
+        return known[1]
 
     def _count(self, name, at, value):
         """Of several values at one time only the last is written."""
@@ -120,8 +119,7 @@ class Chrome(Watcher):
         self._on(at, hart, None)
         self._run(at, -1)
         if how == "end":
-            self._become(at, g, None)
-            self._close(at, g.id)
+            self._close(at, g)
         else:
             self._become(at, g, self._waiting(g) if how == "block" else "runnable")
 
@@ -157,13 +155,15 @@ class Chrome(Watcher):
         elif track.regions:
             self._slice(GOROUTINES, g.id, *track.regions.pop(), at)
 
-    def _close(self, at, number):
-        track = self.tracks.pop(number)
+    def _close(self, at, g):
+        """The end of its track, and its name."""
+        self._become(at, g, None)
+        track = self.tracks.pop(g.id)
         while track.regions:
-            self._slice(GOROUTINES, number, *track.regions.pop(), at)
-        name = self.names.pop(number, f"g{number}")
-        self.write(f',\n{{"ph":"M","pid":2,"tid":{number},"name":"thread_name",'
-                   f'"args":{{"name":"{name}"}}}}')
+            self._slice(GOROUTINES, g.id, *track.regions.pop(), at)
+        self.write(f',\n{{"ph":"M","pid":2,"tid":{g.id},"name":"thread_name",'
+                   f'"args":{{"name":"{self._name(g)}"}}}}')
+        self.names.pop(g.id)
 
     def log(self, at, hart, g, task, category, message):
         pid, tid = (GOROUTINES, g.id) if g is not None else (HARTS, hart.number)
@@ -185,10 +185,7 @@ class Chrome(Watcher):
     def finish(self, at):
         for g in self.world_now.gs.values():
             if g.id in self.tracks:
-                self._name(g)
-                self._become(at, g, None)
-        for number in list(self.tracks):
-            self._close(at, number)
+                self._close(at, g)
         for number, hart in sorted(self.world_now.harts.items()):
             self._on(at, hart, None)
             self.write(f',\n{{"ph":"M","pid":1,"tid":{number},"name":"thread_name",'

@@ -35,36 +35,27 @@ class Ring:
 
     def __iter__(self):
         source = self.raw()
-        text_length, text = records.TEXT_LENGTH, records.TEXT
-        for record in source:
-            kind = record[3]
-            if kind == text:
-                continue  # its leader was overwritten
-            if kind in text_length:
-                record, value, behind = self._text(record, source)
-                yield record, value
-                if behind is None:
-                    continue
-                # A leader whose text was cut short: what came instead is an event again.
-                source = _chain(behind, source)
-                continue
-            yield record, None
+        record = next(source, None)
+        while record is not None:
+            follower = None
+            if record[3] in records.TEXT_LENGTH:
+                text, follower = self._text(record, source)
+                yield record, text
+            elif record[3] != records.TEXT:  # one whose leader was overwritten is skipped
+                yield record, None
+            record = follower or next(source, None)
 
-    def _text(self, record, source):
-        """The text of a leader, and the record read in vain, if there was one."""
-        want = record[records.TEXT_LENGTH[record[3]]]
-        value = b""
-        while len(value) < want:
+    @staticmethod
+    def _text(leader, source):
+        """The text of a leader; and the record behind it, if that came before the text's end."""
+        length = leader[records.TEXT_LENGTH[leader[3]]]
+        text = b""
+        while len(text) < length:
             follower = next(source, None)
             if follower is None or follower[3] != records.TEXT:
-                return record, value, follower
-            value += struct.pack("<QQQ", *follower[:3])
-        return record, value[:want], None
-
-
-def _chain(first, rest):
-    yield first
-    yield from rest
+                return text, follower
+            text += struct.pack("<QQQ", *follower[:3])
+        return text[:length], None
 
 
 class Trace:

@@ -79,6 +79,9 @@ class World:
         number, kind = record[1], record[3]
         seq = 0 if kind == r.G_CREATE else record[6]
         g = self.gs.get(number)
+        if number == 0:
+            self.complain("an event of goroutine 0, which is none")
+            return None
         if number in self.dead or (g is not None and kind == r.G_CREATE):
             self.complain(f"goroutine {number} is {'dead' if g is None else 'there already'}")
             return None
