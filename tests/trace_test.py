@@ -187,6 +187,26 @@ def queues_are_what_the_dice_have_in_them():
         assert list(queues.queue(r.TAIL, -1)) == dice.everywhere, events
 
 
+def of_the_stolen_the_last_runs_and_the_rest_move():
+    m = Maker()
+    m.add(0, r.G_STATUS, 1, MAIN, r.RUNNING)
+    for g in range(2, 7):
+        m.add(0, r.G_CREATE, g, WORKER, r.TAIL, 0)
+    m.add(1, r.P_START, 0, 0, 0, 1)
+    m.now += 100
+    m.add(1, r.STEAL, 2, 3, 0, 0)
+    m.add(1, r.G_START, 4, 0, 0, 1)
+    queues = world.Converted(m.bytes()).model.queues
+    assert list(queues.queue(r.TAIL, 0)) == [5, 6] and list(queues.queue(r.TAIL, 1)) == [2, 3]
+    m.add(1, r.SPILL, 0, 2, 0, 1)
+    m.add(1, r.G_END, 4)
+    m.add(1, r.GLOBAL_GET, 0, 2, 0, 1)
+    m.add(1, r.G_START, 2, 0, 0, 1)
+    queues = world.Converted(m.bytes()).model.queues
+    assert list(queues.queue(r.TAIL, 1)) == [3] and not queues.queue(r.TAIL, -1)
+    assert queues.lengths == {0: 2, 1: 1, -1: 0}, queues.lengths
+
+
 def lost_records_leave_a_world_without_contradictions():
     for seed in range(6):
         dice = Dice(seed=seed, skew=4).play(3000)
@@ -442,6 +462,7 @@ TESTS = [every_type_of_event_comes_through_all_formats,
          a_p_is_taken_after_it_was_let_go,
          dice_are_followed_without_a_complaint,
          queues_are_what_the_dice_have_in_them,
+         of_the_stolen_the_last_runs_and_the_rest_move,
          lost_records_leave_a_world_without_contradictions,
          a_beginning_that_was_overwritten_is_no_complaint,
          text_without_its_leader_is_skipped,
