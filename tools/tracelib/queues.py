@@ -7,9 +7,10 @@ here can differ from the real one for a while; a goroutine that starts leaves an
 """
 from collections import OrderedDict
 
-from tracelib.records import GLOBAL, HEAD, INBOX, NEXT, PINNED, TAIL, WIRED
+from tracelib.records import GLOBAL, HEAD, INBOX, NEXT, TAIL
 
 GLOBAL_QUEUE = -1  # in the place of a P's number
+MOVE_OUT = 7       # in a log, behind the places of the format: in none
 
 
 class Queues:
@@ -20,6 +21,7 @@ class Queues:
         self.where = {}   # goroutine: its queue's key
         self.lengths = {}  # P or GLOBAL_QUEUE: goroutines that wait there
         self.changed = set()
+        self.log = None    # a list, if somebody wants each move: (goroutine, place, P)
 
     def queue(self, kind, p):
         key = (kind, p)
@@ -33,13 +35,14 @@ class Queues:
 
     def put(self, g, kind, p):
         """g, a number, goes to a place of the format."""
-        self.remove(g)
+        self._out(g)
+        if self.log is not None:
+            self.log.append((g, kind, p))
         if kind in (GLOBAL, HEAD):
             p = GLOBAL_QUEUE
         queue = self.queue(TAIL if kind in (GLOBAL, HEAD) else kind, p)
         if kind == NEXT and queue:
             old = next(iter(queue))
-            self.remove(old)
             self.put(old, TAIL, p)
         queue[g] = None
         if kind == HEAD:
@@ -48,10 +51,16 @@ class Queues:
         self._grow(p, 1)
 
     def remove(self, g):
+        """g is in none from now on."""
+        if self._out(g) and self.log is not None:
+            self.log.append((g, MOVE_OUT, 0))
+
+    def _out(self, g):
         key = self.where.pop(g, None)
         if key is not None:
             del self.queues[key][g]
             self._grow(key[1], -1)
+        return key is not None
 
     def take(self, owner, n):
         """The first n of a ring, or of the global queue, in order; they are in none now."""
@@ -88,6 +97,3 @@ class Queues:
         for g in taken:
             self.put(g, GLOBAL, p)
         return taken
-
-
-__all__ = ["GLOBAL_QUEUE", "PINNED", "Queues", "WIRED"]
