@@ -27,6 +27,7 @@ BOARDS := $(patsubst board/%/board.mk,%,$(wildcard board/*/board.mk))
 HOSTCC     ?= cc
 CLANG      ?= clang
 PYTHON     ?= python3
+DEBUGGER   ?= gdb-multiarch
 NEWLIB_SRC ?=
 LIBFDT_SRC ?=
 
@@ -40,7 +41,7 @@ comma = ,
 
 # ---- One board, or a sentence that says what is wrong with the words.
 
-GOALS_WITH_WORDS = run image images print-run print-qemu
+GOALS_WITH_WORDS = run gdb image images print-run print-qemu
 ifneq ($(filter $(GOALS_WITH_WORDS),$(MAKECMDGOALS)),)
 -include $(if $(filter $(BOARD),$(BOARDS)),board/$(BOARD)/board.mk)
 wrong := $(shell tools/check-words $(call quote,$(BOARD)) $(call quote,$(BOARDS)) \
@@ -206,6 +207,7 @@ NEEDS_HOST  = $(HOSTCC):gcc:HOSTCC /usr/include/stdio.h:libc6-dev:-
 NEEDS_MODEL = $(NEEDS_HOST) spin:spin:SPIN
 NEEDS_FUZZ  = $(NEEDS_HOST) $(CLANG):clang:CLANG /usr/share/doc/libclang-rt-dev:libclang-rt-dev:-
 NEEDS_EXPLORE = $(NEEDS_HOST) ld:binutils:- objcopy:binutils:-
+NEEDS_GDB   = $(firstword $(DEBUGGER)):gdb-multiarch:DEBUGGER
 NEEDS_CHECK = clang-format:clang-format:CLANG_FORMAT
 ALL_ISAS    = $(sort $(foreach a,$(wildcard arch/*/isa.mk),$(ISA_$(a:arch/%/isa.mk=%))))
 GOALS_OF_ALL = deps test trust test-long chaos soak bench check
@@ -214,6 +216,7 @@ NEEDS_NOW = $(NEEDS) $(if $(filter $(GOALS_OF_ALL),$(MAKECMDGOALS)), \
     $(if $(filter models trust deps,$(MAKECMDGOALS)),$(NEEDS_MODEL)) \
     $(if $(filter fuzz trust deps,$(MAKECMDGOALS)),$(NEEDS_FUZZ)) \
     $(if $(filter explore mutants trust deps,$(MAKECMDGOALS)),$(NEEDS_EXPLORE)) \
+    $(if $(filter gdb test test-long deps,$(MAKECMDGOALS)),$(NEEDS_GDB)) \
     $(if $(filter check format deps,$(MAKECMDGOALS)),$(NEEDS_CHECK))
 setup: FORCE
 	@tools/setup $(NEEDS_NOW)
@@ -225,9 +228,13 @@ RUN_LINE  = $(if $(HOSTED),host=$(strip $(HOST_RUN) $(firstword $(ELFS))) pinion
 QEMU_LINE = $(QEMU_$(ISA)) -machine $(QEMU_MACHINE)$(addprefix $(comma),$(MACHINE)) \
     $(addprefix -cpu ,$(QEMU_CPU)) -smp $(QEMU_SMP) -m $(MEM) $(QEMU_FLAGS) -kernel $(firstword $(KERNELS))
 
+RUN_WORDS = $(call quote,@$(RUN_LINE)) @elf=$(firstword $(ELFS)) ICOUNT=$(ICOUNT) \
+    $(foreach w,ARGS TIMEOUT GDB QEMU_ARGS,$(if $($w),$(call quote,$w=$($w))))
 run: image ## build APP and run it
-	@tools/pinion-run $(call quote,@$(RUN_LINE)) @elf=$(firstword $(ELFS)) ICOUNT=$(ICOUNT) \
-	    $(foreach w,ARGS TIMEOUT GDB QEMU_ARGS,$(if $($w),$(call quote,$w=$($w))))
+	@tools/pinion-run $(RUN_WORDS)
+
+gdb: image ## build APP and debug it: GDB that knows goroutines, and QEMU, which ends with it
+	@tools/pinion-run $(RUN_WORDS) $(call quote,@gdb=$(DEBUGGER))
 
 image images: $(ELFS) $(KERNELS)
 	$(if $(filter print-run,$(MAKECMDGOALS)),,$(foreach k,$(sort $(KERNELS)),$(call say,OUT,$k)$(newline)))
@@ -354,6 +361,6 @@ help: ## this text
 	@tools/help Makefile board/*/board.mk
 
 FORCE:
-.PHONY: FORCE setup run image images print-run print-qemu unit-programs fuzz-programs test trust test-host \
+.PHONY: FORCE setup run gdb image images print-run print-qemu unit-programs fuzz-programs test trust test-host \
     coverage test-long unit chaos soak models explore mutants fuzz \
     bench check format deps clean distclean help

@@ -3,6 +3,9 @@
 #include "arch/arm64/offsets.h"
 
 /* clang-format off */
+/* For debuggers: .debug_frame, which is in no segment. The default, .eh_frame, is not linked. */
+    .cfi_sections .debug_frame
+
 #define FUNC(name)          \
     .balign 4;              \
     .globl name;            \

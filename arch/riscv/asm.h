@@ -2,6 +2,9 @@
 #pragma once
 #include "arch/riscv/offsets.h"
 
+/* For debuggers: .debug_frame, which is in no segment. The default, .eh_frame, is not linked. */
+    .cfi_sections .debug_frame
+
 #define FUNC(name)         \
     .balign 4;             \
     .globl name;           \
