@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """A session of GDB with tools/pinion-gdb.py on a board: tests/gdb/session.py says what it must show of
-tests/gdb/scene.c, which must then go on to its right end.
+tests/gdb/scene.c, which must then go on to its right end. And `make gdb`, with a few words typed.
 
     tests/gdb_test.py BOARD
 """
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TREE, "tools"))
 import pinionlib  # noqa: E402
 
-SECONDS = 240  # then it hangs
+SECONDS = 180  # then it hangs
 SECONDS_TO_END = 30
 
 
@@ -43,6 +44,23 @@ def session(settings, words, debugger):
     return text, None
 
 
+def made(words, debugger):
+    """As session, of `make gdb`. That it ends says that QEMU has ended."""
+    command = ["make", "gdb", *(f"{k}={v}" for k, v in words.items()), f"DEBUGGER={debugger}"]
+    typed = "break main\ncontinue\ninfo goroutines\nkill\n"
+    try:
+        done = subprocess.run(command, cwd=TREE, input=typed, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=SECONDS, check=False, text=True,
+                              errors="replace", env=pinionlib.own_environment())
+    except subprocess.TimeoutExpired as error:
+        return (error.stdout or b"").decode(errors="replace"), f"make gdb has not ended after {SECONDS} s"
+    if done.returncode != 0:
+        return done.stdout, f"make gdb ended with {done.returncode}"
+    if not re.search(r'\* 1 +running \(hart \d\) +main at tests/gdb/scene.c\S* "main"', done.stdout):
+        return done.stdout, "make gdb did not show main"
+    return done.stdout, None
+
+
 def main():
     debugger = os.environ.get("DEBUGGER", "gdb-multiarch")
     if shutil.which(debugger) is None:
@@ -51,9 +69,9 @@ def main():
     status, settings = pinionlib.build(words)
     if status != 0:
         sys.exit("the scene does not build")
-    text, complaint = session(settings, words, debugger)
-    if complaint is not None:
-        sys.exit(f"{text}\n{complaint}")
+    for text, complaint in (session(settings, words, debugger), made(words, debugger)):
+        if complaint is not None:
+            sys.exit(f"{text}\n{complaint}")
 
 
 main()

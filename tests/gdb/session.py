@@ -209,6 +209,7 @@ def check_wrong_words(found):
     check("Undefined command" in unchanged(f"goroutine {parked} nosuchcommand"), "a failing command")
     check("No symbol" in unchanged(f"goroutine {parked} p nosuchsymbol"), "a failing command")
     check("Undefined command" in unchanged("goroutine all nosuchcommand"), "all that fail")
+    check("in another goroutine's place" in unchanged(f"goroutine {parked} goroutine 1 bt"), "nested")
     check("may-call" in unchanged(f"goroutine {parked} p stop_here()"), "a call")
     check(gdb.parameter("may-call-functions") is True, "calls are allowed again")
     check("Cannot access memory" in unchanged(f"goroutine {parked} x/x 0"), "a bad address")
@@ -273,9 +274,9 @@ def check_damaged():
 
 def check_without_registers(found):
     """As under a debugger that shows neither the thread pointer nor the register of the hart: stacks
-    tell. The script's names are in __main__, where GDB has put them."""
-    script = sys.modules["__main__"]
-    kinds = script.Riscv, script.Arm64
+    tell."""
+    isa = sys.modules["pinion_gdb.isa"]
+    kinds = isa.Riscv, isa.Arm64
     names = [(kind.TP, kind.HART) for kind in kinds]
     for kind in kinds:
         kind.TP = kind.HART = "no_such_register"
@@ -305,19 +306,22 @@ def from_the_other_hart(found):
 
 
 def in_a_handler():
-    """Stops a hart in an interrupt's handler: the backtrace goes on to what was interrupted."""
+    """Stops hart 1 in an interrupt's handler, in the middle of a hog's loop: the backtrace goes on to
+    that, and the goroutine's own begins there."""
     gdb.execute("delete", to_string=True)
-    gdb.Breakpoint("preempt_on_timer", temporary=True)
-    gdb.execute("continue", to_string=True)
-    text = unchanged("bt")
-    check("preempt_on_timer" in text.splitlines()[0], f"it stopped elsewhere: {text}")
-    check("context_entry" in text.splitlines()[-1] or "main ()" in text.splitlines()[-1],
-          f"the backtrace ends before the goroutine's beginning: {text}")
-    inner = unchanged("goroutine")
-    number = int(re.match(r"Goroutine (\d+) ", inner).group(1))
+    gdb.Breakpoint("preempt_on_timer if m == sched.m[1]")
+    for _ in range(STOPS_MAX):
+        gdb.execute("continue", to_string=True)
+        text = unchanged("bt")
+        check(text.startswith("#0  preempt_on_timer ("), f"it stopped elsewhere: {text}")
+        if "hog_loop" in text:  # else it was between two goroutines
+            break
+    check("context_entry" in text.splitlines()[-1], f"the backtrace does not go to the end: {text}")
+    number = int(re.match(r"Goroutine (\d+) ", unchanged("goroutine")).group(1))
     own = unchanged(f"goroutine {number} bt")
-    check("preempt_on_timer" not in own, f"the handler is not the goroutine's: {own}")
-    check(re.search(r"\b(hog_loop|watch|all_in_place|g_each)\b", own) is not None, f"who it is: {own}")
+    check(re.match(r"#0 .*\bhog_loop \(", own) is not None, f"the goroutine's begins with it: {own}")
+    check(user_frame(own, "hog_and_done") > line_of("loop ends"), f"and goes on: {own}")
+    check(f"runs {number}" in unchanged("info ms"), "who runs there")
 
 
 def to_the_end():
