@@ -41,7 +41,7 @@ comma = ,
 
 # ---- One board, or a sentence that says what is wrong with the words.
 
-GOALS_WITH_WORDS = run gdb image images print-run print-qemu
+GOALS_WITH_WORDS = run gdb trace image images print-run print-qemu
 ifneq ($(filter $(GOALS_WITH_WORDS),$(MAKECMDGOALS)),)
 -include $(if $(filter $(BOARD),$(BOARDS)),board/$(BOARD)/board.mk)
 wrong := $(shell tools/check-words $(call quote,$(BOARD)) $(call quote,$(BOARDS)) \
@@ -229,9 +229,17 @@ QEMU_LINE = $(QEMU_$(ISA)) -machine $(QEMU_MACHINE)$(addprefix $(comma),$(MACHIN
     $(addprefix -cpu ,$(QEMU_CPU)) -smp $(QEMU_SMP) -m $(MEM) $(QEMU_FLAGS) -kernel $(firstword $(KERNELS))
 
 RUN_WORDS = $(call quote,@$(RUN_LINE)) @elf=$(firstword $(ELFS)) ICOUNT=$(ICOUNT) \
-    $(foreach w,ARGS TIMEOUT GDB QEMU_ARGS,$(if $($w),$(call quote,$w=$($w))))
+    $(foreach w,ARGS TIMEOUT TRACE GDB QEMU_ARGS,$(if $($w),$(call quote,$w=$($w))))
 run: image ## build APP and run it
 	@tools/pinion-run $(RUN_WORDS)
+
+# What the program said goes where it always goes, and its exit value is the goal's.
+TRACED = $(BUILD)/trace/$(notdir $(basename $(call app_path,$(APP))))
+trace: image ## run APP and leave $(BUILD)/trace/NAME/{go.trace,trace.json,ctf/,trace.txt,replay.html}
+	@mkdir -p $(TRACED) && rm -f $(TRACED)/raw; status=0; \
+	tools/pinion-run $(RUN_WORDS) TRACE=$(or $(TRACE),$(TRACED)/raw) || status=$$?; \
+	tools/pinion-trace $(or $(TRACE),$(TRACED)/raw) --elf $(firstword $(ELFS)) --out $(TRACED) && \
+	echo '  $(TRACED): go.trace trace.json ctf/ trace.txt replay.html' >&2; exit $$status
 
 gdb: image ## build APP and debug it: GDB that knows goroutines, and QEMU, which ends with it
 	@tools/pinion-run $(RUN_WORDS) $(call quote,@gdb=$(DEBUGGER))
@@ -361,6 +369,6 @@ help: ## this text
 	@tools/help Makefile board/*/board.mk
 
 FORCE:
-.PHONY: FORCE setup run gdb image images print-run print-qemu unit-programs fuzz-programs test trust test-host \
+.PHONY: FORCE setup run gdb trace image images print-run print-qemu unit-programs fuzz-programs test trust test-host \
     coverage test-long unit chaos soak models explore mutants fuzz \
     bench check format deps clean distclean help

@@ -7,7 +7,8 @@
  *     pinion.schedtrace=MS   the scheduler's state every MS milliseconds, as one line in Go's form
  *     pinion.chaos=SEED      the scheduler chooses at random (sched/chaos.c)
  *     pinion.trace           a trace of the scheduler from the start (sched/trace.c); pinion.trace=N keeps
- *                            the last N records of each hart, pinion.trace=N,oldest the first N
+ *                            the last N records of each hart, pinion.trace=N,oldest the first N; 0: from
+ *                            runtime_trace_start on
  *     pinion.tracefile=FILE  where it goes when it ends, by semihosting
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
@@ -43,22 +44,22 @@ static bool number(const char *s, unsigned *n)
     return true;
 }
 
-/* N or N,oldest */
+/* N or N,oldest; 0: not from the start. */
 static void trace_setting(struct tracing *t, const char *word, char *value)
 {
     char *comma = strchr(value, ',');
-    bool oldest = comma != NULL && strcmp(comma, ",oldest") == 0;
     unsigned n;
-    if (oldest)
+    t->keeps_oldest = comma != NULL && strcmp(comma, ",oldest") == 0;
+    if (t->keeps_oldest)
         *comma = '\0';
-    if (!number(value, &n) || n == 0) {
+    if (!number(value, &n)) {
         kprintf("pinion: %s: a number of records a hart is wanted, or N,oldest; there will be no "
                 "trace\n",
                 word);
         return;
     }
-    *t =
-        (struct tracing){.records = n, .from_start = true, .keeps_oldest = oldest, .file = t->file};
+    t->records = n;
+    t->from_start = n > 0;
 }
 
 static void setting(struct args *a, char *word)

@@ -284,14 +284,13 @@ struct m {
     struct g *g0;             /* its scheduler's context: never queued, never saved */
 
     struct trace_ring {
-        struct trace_record *at, *end; /* the next record; the place behind the last */
         struct trace_record *first;
-        uint64_t lost;
-        uint32_t rounds;   /* how often `at` has come back to the first */
-        bool keeps_oldest; /* full is full */
-    } trace[2];            /* what it did, and what its interrupt handlers did (trace.h) */
-    bool tracing;          /* is it to be noted? sched.lock, world stopped to write */
-    uintptr_t stacks;      /* lowest address of its scheduler and trap stacks */
+        uint64_t n;    /* written so far */
+        uint64_t mask; /* of n: the place of the next … */
+        uint64_t end;  /* … if it is not beyond this one, to which all goes that is not kept */
+    } trace[2];        /* what it did, and what its interrupt handlers did (trace.h) */
+    bool tracing;      /* is it to be noted? sched.lock, world stopped to write */
+    uintptr_t stacks;  /* lowest address of its scheduler and trap stacks */
 } __attribute__((aligned(64)));
 _Static_assert(offsetof(struct m, hart) == 0, "struct arch_hart * is struct m *");
 

@@ -85,8 +85,9 @@ static inline void ready(struct m *m, struct g *g)
 static inline void note_ready(struct m *m, struct g *g, uint32_t place)
 {
     ASSERT(g->status == G_WAITING, "g_ready: goroutine is not waiting");
-    TRACE_G(m, g, (uint64_t)g_self()->id,
-            TRACE_WHAT(TRACE_UNBLOCK, 0, 0) | trace_where(g, place, m->p));
+    if (__builtin_expect(g->watched, 0))
+        trace_g_here(m, g, (uint64_t)g_self()->id,
+                     TRACE_WHAT(TRACE_UNBLOCK, 0, 0) | trace_where(g, place, m->p));
 }
 
 static __attribute__((noinline)) void ready_noted(struct g *g)
@@ -337,7 +338,8 @@ static inline void run_this(struct m *m, struct g *g)
 
 static void run_noted(struct m *m, struct g *g)
 {
-    TRACE_G(m, g, 0, TRACE_WHAT(TRACE_START, 0, m->p->id));
+    if (__builtin_expect(g->watched, 0))
+        trace_g_here(m, g, 0, TRACE_WHAT(TRACE_START, 0, m->p->id));
     run_this(m, g);
 }
 
@@ -480,7 +482,8 @@ void g_park_noted(park_commit *commit, void *arg, enum wait_reason reason)
     struct g *g = g_self();
     ASSERT(g->status == G_RUNNING && g->preempt_off == 1,
            "g_park: preemption is not off exactly once");
-    TRACE_G(g->m, g, 0, TRACE_WHAT(TRACE_BLOCK, reason, g->m->p->id));
+    if (__builtin_expect(g->watched, 0))
+        trace_g_here(g->m, g, 0, TRACE_WHAT(TRACE_BLOCK, reason, g->m->p->id));
     g->wait_reason = (uint8_t)reason;
     g->status = G_WAITING;
     arch_park(arg, &g->m->hart, commit);
@@ -520,7 +523,7 @@ HOT static void yield_commit(void *arg, struct arch_hart *hart)
 
 static __attribute__((noinline)) void yield_noted(struct g *g, struct p *p)
 {
-    trace_g(g->m, g, 0, TRACE_WHAT(TRACE_SCHED, 0, 0) | trace_where(g, TRACE_TAIL, p));
+    trace_g_here(g->m, g, 0, TRACE_WHAT(TRACE_SCHED, 0, 0) | trace_where(g, TRACE_TAIL, p));
     arch_park(g, &g->m->hart, yield_commit);
 }
 

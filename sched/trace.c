@@ -3,7 +3,7 @@
  *
  * A record has 32 bytes: the counter's ticks, a goroutine, an argument, what it was, and a number. Each
  * hart has a ring of its own and is alone in writing it, so there is no lock and no atomic: a record costs
- * some sixteen instructions. An interrupt may come between any two of them, and its handler has something
+ * some twenty instructions, none of them a call. An interrupt may come between any two of them, and its handler has something
  * to say as well: handlers have a second ring. (One ring for both would need an atomic for each place.)
  * A P's own history is in those of the harts that held it, by TRACE_P_START and TRACE_P_STOP.
  *
@@ -22,70 +22,37 @@
  * TR1  watched, tracing and the rings are written with the world stopped and sched.lock held. Who has
  *      a P reads them as of the stop, since he has got it afterwards; who leaves a blocking section without
  *      one reads them with the lock held. A handler on a hart without a P notes nothing.
- * TR2  A ring's memory is never given back: an end of the trace makes it full, and what still comes
- *      is lost and counted. A new start uses it again.
+ * TR2  A ring's memory is never given back; a new start uses it again.
  *
- * Full, a ring either keeps the newest, and has lost as many as it has written too much; or the oldest.
+ * A ring has 2^k places and one more. Where the newest are kept, a record's place is its number modulo 2^k;
+ * where the oldest are, it is the number itself, and all that come later go to the one more. So there is
+ * no case in which to call something, and those who are hot make no frame.
  */
 #include "sched/trace.h"
 
-/* The ring is full: where to go on, or NULL. */
-static __attribute__((noinline)) struct trace_record *come_round(struct trace_ring *r)
+void trace_g(struct m *m, struct g *g, uint64_t arg, uint32_t what)
 {
-    if (r->keeps_oldest) {
-        r->lost++;
-        return NULL;
-    }
-    r->lost += r->rounds++ > 0 ? (uint64_t)(r->end - r->first) : 0;
-    return r->first;
+    trace_g_here(m, g, arg, what);
 }
 
-static inline void put(struct trace_ring *r, uint64_t g, uint64_t arg, uint32_t what, uint32_t seq)
+void trace_m(struct m *m, uint64_t g, uint64_t arg, uint32_t what)
 {
-    struct trace_record *at = r->at;
-    if (__builtin_expect(at == r->end, 0) && (at = come_round(r)) == NULL)
-        return;
-    at->time = arch_ticks();
-    at->g = g;
-    at->arg = arg;
-    at->what = what;
-    at->seq = seq;
-    r->at = at + 1;
+    trace_put(&m->trace[0], g, arg, what, 0);
 }
 
-HOT void trace_g(struct m *m, struct g *g, uint64_t arg, uint32_t what)
+void trace_irq(struct m *m, uint64_t arg, uint32_t what)
 {
-    put(&m->trace[0], (uint64_t)g->id, arg, what, ++g->trace_seq);
-}
-
-HOT void trace_m(struct m *m, uint64_t g, uint64_t arg, uint32_t what)
-{
-    put(&m->trace[0], g, arg, what, 0);
-}
-
-HOT void trace_irq(struct m *m, uint64_t arg, uint32_t what)
-{
-    put(&m->trace[1], 0, arg, what, 0);
+    trace_put(&m->trace[1], 0, arg, what, 0);
 }
 
 void trace_born(struct m *m, uint64_t g, uint64_t fn, uint32_t what, uint32_t called)
 {
-    put(&m->trace[0], g, fn, what, called);
+    trace_put(&m->trace[0], g, fn, what, called);
 }
 
 void trace_text(struct m *m, const uint64_t words[3])
 {
     struct trace_ring *r = &m->trace[0];
-    put(r, words[1], words[2], TRACE_TEXT, 0);
-    if (r->at > r->first && r->at[-1].what == TRACE_TEXT)
-        r->at[-1].time = words[0];
-}
-
-uint32_t trace_where(const struct g *g, uint32_t place, const struct p *p)
-{
-    if (g->flags & GF_WIRED)
-        place = TRACE_WIRED;
-    else if (g->flags & GF_PINNED)
-        place = TRACE_PINNED;
-    return TRACE_WHAT(0, place, p->id);
+    *trace_place(r) = (struct trace_record){words[0], words[1], words[2], TRACE_TEXT, 0};
+    r->n++;
 }

@@ -66,6 +66,26 @@ _Static_assert(sizeof(struct trace_record) == 32, "the file's format");
 /* An event, its aux and the P that it is about, in the order of the file's bytes. */
 #define TRACE_WHAT(event, aux, p) ((uint32_t)(event) | (uint32_t)(aux) << 8 | (uint32_t)(p) << 16)
 
+/* Where the next record goes. */
+static inline struct trace_record *trace_place(struct trace_ring *r)
+{
+    uint64_t i = r->n & r->mask;
+    return r->first + (i < r->end ? i : r->end);
+}
+
+static inline void trace_put(struct trace_ring *r, uint64_t g, uint64_t arg, uint32_t what,
+                             uint32_t seq)
+{
+    *trace_place(r) = (struct trace_record){arch_ticks(), g, arg, what, seq};
+    r->n++;
+}
+
+/* trace_g for who is hot. */
+static inline void trace_g_here(struct m *m, struct g *g, uint64_t arg, uint32_t what)
+{
+    trace_put(&m->trace[0], (uint64_t)g->id, arg, what, ++g->trace_seq);
+}
+
 /*
  * One record in the ring of m, the caller's, preemption off or on its scheduler stack: about g, which is
  * in the caller's hands (struct gmp's table) and watched; about something else; and from its interrupt
@@ -105,4 +125,9 @@ void trace_create(struct m *m, struct g *g, uintptr_t fn);
 /* Its name, or another's. */
 void trace_name(struct m *m, const struct g *g);
 /* The place of g, which is to go to that one of p if it may go anywhere. */
-uint32_t trace_where(const struct g *g, uint32_t place, const struct p *p);
+static inline uint32_t trace_where(const struct g *g, uint32_t place, const struct p *p)
+{
+    if (__builtin_expect(g->flags & GF_APART, 0))
+        place = g->flags & GF_WIRED ? TRACE_WIRED : TRACE_PINNED;
+    return TRACE_WHAT(0, place, p->id);
+}

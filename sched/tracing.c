@@ -3,8 +3,7 @@
  *
  * Begun at boot, the trace knows every goroutine from its creation. Begun later, the world is stopped for
  * a moment: every goroutine that lives is marked and gets a record of the state in which it is met; from
- * then on the records tell. Ended, the world is stopped again, the marks are taken back, and the rings
- * are full (TR2 of trace.c). An end of the run ends the trace as well, whatever the end is: the other
+ * then on the records tell. Ended, the world is stopped again and the marks are taken back. An end of the run ends the trace as well, whatever the end is: the other
  * harts have stopped then, wherever they were. One may have been about to write: its last record is whole
  * or not counted, since `at` moves last.
  *
@@ -40,12 +39,14 @@ static uint32_t begun_p;  /* gomaxprocs then */
 
 /* ---- rings ---- */
 
-/* Handlers say less: an eighth. */
-static size_t ring_pages(unsigned kind)
+/* 2^k records, as many as were asked for or more; handlers say less: an eighth. */
+static uint64_t ring_places(unsigned kind)
 {
     unsigned records = wanted.records != 0 ? wanted.records : TRACING_RECORDS;
-    size_t bytes = sizeof(struct trace_record) * (kind == 0 ? records : records / 8 + 1);
-    return (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
+    uint64_t n = 64;
+    while (n < records)
+        n *= 2;
+    return kind == 0 ? n : n / 8;
 }
 
 /* Memory for all rings, once and for ever. */
@@ -54,7 +55,10 @@ static bool have_rings(void)
     for (uint32_t i = 0; i < sched.n_m; i++)
         for (unsigned kind = 0; kind < 2; kind++) {
             struct trace_ring *r = &sched.m[i]->trace[kind];
-            if (r->first == NULL && (r->first = page_alloc_run(ring_pages(kind))) == NULL)
+            size_t bytes = (ring_places(kind) + 1) * sizeof(struct trace_record);
+            if (r->first == NULL)
+                r->first = page_alloc_run((bytes + PAGE_SIZE - 1) / PAGE_SIZE);
+            if (r->first == NULL)
                 return false;
         }
     return true;
@@ -62,10 +66,9 @@ static bool have_rings(void)
 
 static void ring_empty(struct trace_ring *r, unsigned kind)
 {
-    r->at = r->first;
-    r->end = r->first + ring_pages(kind) * PAGE_SIZE / sizeof(struct trace_record);
-    r->lost = r->rounds = 0;
-    r->keeps_oldest = wanted.keeps_oldest;
+    r->n = 0;
+    r->end = ring_places(kind);
+    r->mask = wanted.keeps_oldest ? UINT64_MAX : r->end - 1;
 }
 
 /* ---- what there is when it begins ---- */
@@ -211,14 +214,16 @@ static bool put_reasons(void)
 
 static bool put_ring(const struct trace_ring *r, uint32_t hart, uint32_t kind)
 {
-    uint64_t newest = (uint64_t)(r->at - r->first),
-             older = r->rounds ? (uint64_t)(r->end - r->at) : 0;
+    uint64_t n = r->n < r->end ? r->n : r->end, older = r->n > r->end ? r->n & r->mask : 0;
+    if (wanted.keeps_oldest)
+        older = 0;
     struct {
         uint32_t hart, kind;
         uint64_t n, lost, zero;
-    } h = {hart, kind, older + newest, r->lost + (r->rounds ? newest : 0), 0};
-    return put(&h, sizeof(h)) && put(r->at, older * sizeof(*r->at)) &&
-           put(r->first, newest * sizeof(*r->at));
+    } h = {hart, kind, n, r->n - n, 0};
+    size_t first = sizeof(struct trace_record) * older;
+    return put(&h, sizeof(h)) && put((char *)r->first + first, n * sizeof(*r->first) - first) &&
+           put(r->first, first);
 }
 
 static bool put_all(void)

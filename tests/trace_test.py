@@ -66,25 +66,9 @@ def small():
     return m
 
 
-def check_all(data, folder, strict=True):
-    """Converts; the slices nest, and go and babeltrace2 read it. Returns what was converted."""
-    done = world.Converted(data, folder, strict)
-    events = done.events()
-    assert world.unnested(events) is None, world.unnested(events)
-    lines = world.go_events(done.go.getvalue())
-    if lines is None:
-        print("no go here: its trace is not parsed")
-    lines = world.ctf_events(done.ctf)
-    if lines is None:
-        print("no babeltrace2 here: the CTF is not parsed")
-    else:
-        assert len(lines) == len(done.seen.records), (len(lines), len(done.seen.records))
-    return done
-
-
 def every_type_of_event_comes_through_all_formats():
     with tempfile.TemporaryDirectory() as folder:
-        done = check_all(small().bytes(), folder)
+        done = world.check_all(small().bytes(), folder)
     types = {record[3] for record in done.seen.records}
     assert types == set(r.NAMES) - {r.TEXT}, [r.NAMES[t] for t in set(r.NAMES) - types]
     said = "\n".join(done.lines())
@@ -162,7 +146,7 @@ def dice_are_followed_without_a_complaint():
                                  {"harts": 8, "skew": 8}, {"harts": 1}, {"harts": 2, "skew": 5})):
         dice = Dice(seed=seed, **more).play(2000)
         with tempfile.TemporaryDirectory() as folder:
-            done = check_all(dice.bytes(), folder)
+            done = world.check_all(dice.bytes(), folder)
         order = {}
         for record in done.seen.records:
             if record[3] in r.STARRED:
@@ -267,7 +251,7 @@ def names_of_odd_bytes_break_no_format():
     m.add(0, r.G_SCHED, 1, 0, r.TAIL, 0)
     m.add(0, r.G_START, 1, 0, 0, 0)
     with tempfile.TemporaryDirectory() as folder:
-        done = check_all(m.bytes(), folder)
+        done = world.check_all(m.bytes(), folder)
     assert len(done.lines()) == 10, done.lines()
     assert not any(c < " " for line in done.lines() for c in line)
     name = [e for e in done.events("M") if e.get("tid") == 1 and e["pid"] == 2][0]["args"]["name"]

@@ -35,12 +35,13 @@ EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
 
 SECONDS_TO_START = 30  # QEMU's, until a debugger can connect
+TRACE_RECORDS = 200000  # a hart, where TRACE is given and ARGS does not say
 SECONDS_TO_POWER_OFF = 1  # sifive_u never does: its firmware knows no way
 END_OF_INPUT = b"\x04"
 BOOT_MESSAGE = b"pinion: "
 
 # Words that pinion-run itself needs; all others are make's, and make checks what they say.
-RUN_WORDS = {"ARGS", "ICOUNT", "TIMEOUT", "GDB", "QEMU_ARGS"}
+RUN_WORDS = {"ARGS", "ICOUNT", "TIMEOUT", "GDB", "QEMU_ARGS", "TRACE"}
 MAKE_WORDS = {"APP", "BOARD", "SMP", "MEM", "MODE", "MACHINE", "KERNEL", "TRAP", "BUILD", "V",
               "SANITIZE", "HOST_ISA", "CROSS_x86_64", "CROSS_aarch64", "QEMU_aarch64",
               "CROSS_riscv64", "CROSS_arm64", "QEMU_riscv64", "QEMU_arm64", "NEWLIB_SRC",
@@ -100,6 +101,8 @@ def wrong_word(words):
         return f"GDB='{gdb}': give 1, or a port"
     if not re.fullmatch(r"[\w./+@,~-]+", words.get("BUILD", "build"), re.A):
         return f"BUILD='{words['BUILD']}': that is no name for a folder here"
+    if re.search(r"\s", words.get("TRACE", "")):
+        return f"TRACE='{words['TRACE']}': a file's name without blanks is needed"
     try:
         shlex.split(words.get("QEMU_ARGS", ""))
     except ValueError as error:
@@ -107,9 +110,21 @@ def wrong_word(words):
     return None
 
 
+def program_words(words):
+    """ARGS, and what TRACE adds to it: the trace is on, unless ARGS says how, and goes to that file."""
+    found = words.get("ARGS", "").split()
+    if words.get("TRACE"):
+        if not any(word.split("=")[0] == "pinion.trace" for word in found):
+            found.append(f"pinion.trace={TRACE_RECORDS}")
+        found.append(f"pinion.tracefile={words['TRACE']}")
+    return found
+
+
 def qemu_command(settings, words):
     """The whole QEMU command for make's settings and the run's own words."""
     command = shlex.split(settings["qemu"])
+    if words.get("TRACE"):
+        command += ["-semihosting-config", "enable=on,target=native"]
     command += ["-display", "none", "-monitor", "none", "-no-reboot",
                 "-chardev", "stdio,id=link,signal=off", "-serial", "chardev:link"]
     if words.get("ICOUNT", "0") == "1":
@@ -120,7 +135,7 @@ def qemu_command(settings, words):
     if gdb not in ("", "0"):
         command += ["-gdb", gdb if ":" in gdb else "tcp::" + ("1234" if gdb == "1" else gdb), "-S"]
     command += shlex.split(words.get("QEMU_ARGS", ""))
-    return command + ["-append", " ".join(["pinion.host=1", *words.get("ARGS", "").split()])]
+    return command + ["-append", " ".join(["pinion.host=1", *program_words(words)])]
 
 
 class Native:
@@ -128,7 +143,7 @@ class Native:
     bytes as they come; None: the program has our own streams."""
 
     def __init__(self, settings, words, out=None, err=None, timeout=None, folder=None):
-        self.command = shlex.split(settings["host"]) + words.get("ARGS", "").split()
+        self.command = shlex.split(settings["host"]) + program_words(words)
         self.out, self.err, self.timeout, self.folder = out, err, timeout, folder
         self.process = None
 

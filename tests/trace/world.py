@@ -168,3 +168,19 @@ def ctf_events(folder):
 
 
 __all__ = ["Converted", "HOOKS", "TOOL", "ctf_events", "go_events", "told", "unnested"]
+
+
+def check_all(data, folder, strict=True):
+    """Converts; the slices nest, and go and babeltrace2 read it. Returns what was converted."""
+    done = Converted(data, folder, strict)
+    events = done.events()
+    assert unnested(events) is None, unnested(events)
+    lines = go_events(done.go.getvalue())
+    if lines is None:
+        print("no go here: its trace is not parsed")
+    lines = ctf_events(done.ctf)
+    if lines is None:
+        print("no babeltrace2 here: the CTF is not parsed")
+    else:
+        assert len(lines) == len(done.seen.records), (len(lines), len(done.seen.records))
+    return done

@@ -97,12 +97,6 @@ DEFAULT void trace_irq(struct m *m, uint64_t arg, uint32_t what)
     trace_g(m, NULL, arg, what);
 }
 
-DEFAULT uint32_t trace_where(const struct g *g, uint32_t place, const struct p *p)
-{
-    (void)g, (void)place, (void)p;
-    abort();
-}
-
 /* ---- the port's: nobody switches, but for tests that say how: WORLD_SWITCHES */
 
 #ifndef WORLD_SWITCHES
