@@ -561,6 +561,17 @@ HOT static __attribute__((noinline)) void gosched_slow(struct p *p)
     }
 }
 
+/* Does anything want attention, or note what happens on p? Both words in one load: each is as new as if it
+ * were loaded alone, and that is all there is to rely on. */
+static inline bool is_unusual(const struct p *p)
+{
+#ifdef PINION_EXPLORE /* which knows one size of access to a place */
+    return load_relaxed(&p->attention) != 0 || p->watched != 0;
+#else
+    return load_relaxed(&p->unusual) != 0; /* relaxed: as in is_special */
+#endif
+}
+
 /* Anything but the common case. */
 HOT static __attribute__((noinline)) void gosched_other(struct p *p)
 {
@@ -585,7 +596,7 @@ HOT void runtime_gosched(void)
     uint32_t h = load_acquire(&p->runq.ring.head);
     /* relaxed: the owner's own tail; hints whose owner comes back to them. */
     uint32_t t = load_relaxed(&p->runq.ring.tail);
-    bool wanted = load_relaxed(&p->unusual) != 0 || load_relaxed(&p->runq.next) != NULL;
+    bool wanted = is_unusual(p) || load_relaxed(&p->runq.next) != NULL;
     /* Neither empty nor full: t - h is 0 … RUNQ_SIZE. */
     int32_t tick = p->tick;
     if (__builtin_expect(tick < 0 || wanted || (t - h) % RUNQ_SIZE == 0, 0)) {
