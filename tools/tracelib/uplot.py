@@ -35,8 +35,10 @@ def _fetch(folder):
         os.makedirs(folder, exist_ok=True)
         with tarfile.open(path) as package:
             for name in FILES:
-                with open(os.path.join(folder, name), "wb") as file:
+                whole = os.path.join(folder, f"{name}.{os.getpid()}")  # others may fetch as well
+                with open(whole, "wb") as file:
                     file.write(package.extractfile(f"package/dist/{name}").read())
+                os.replace(whole, os.path.join(folder, name))
 
 
 def library(folder=os.path.join(TREE, "build", PACKAGE)):
