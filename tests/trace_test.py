@@ -1,4 +1,5 @@
 """tools/pinion-trace on traces made here: tests/trace/maker.py by hand, and a machine with dice."""
+import json
 import os
 import struct
 import subprocess
@@ -105,6 +106,23 @@ def go_sees_the_same_events():
         assert kinds.count(kind) == n, (kind, kinds.count(kind))
     log, = [line for line in lines if "category=mood" in line]
     assert "g=1" in log and "message=fine, thanks" in log, log
+
+
+def the_pages_of_go_tool_trace_are_made():
+    """Parsing is not enough for the viewer: it wants an end of each start, and names."""
+    for dice in (Dice(seed=4).play(1500), Dice(seed=7, harts=2).play(1500)):
+        dice.lose_oldest(0, 200 * (dice.harts - 2))
+        done = world.Converted(dice.bytes(), strict=False)
+        pages = world.go_pages(done.go.getvalue(), ("goroutines", "jsontrace", "userregions",
+                                                          "usertasks"))
+        if pages is None:
+            print("no go here: its pages are not looked at")
+            return
+        assert "region 1" in pages[2] and "0x80200" in pages[2], pages[2]
+        assert "0x80200" in pages[0], pages[0]
+        slices = [e for e in json.loads(pages[1])["traceEvents"] if e["ph"] == "X"]
+        starts = done.stats.n
+        assert len(slices) == starts, (len(slices), starts)
 
 
 def equal_ticks_are_put_in_order_by_numbers():
@@ -442,6 +460,7 @@ def the_command_says_what_is_wrong_in_its_exit_value():
 TESTS = [every_type_of_event_comes_through_all_formats,
          flows_lead_from_the_waker_to_the_start_of_the_woken,
          go_sees_the_same_events,
+         the_pages_of_go_tool_trace_are_made,
          equal_ticks_are_put_in_order_by_numbers,
          a_p_is_taken_after_it_was_let_go,
          dice_are_followed_without_a_complaint,

@@ -3,9 +3,11 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
@@ -156,6 +158,35 @@ def go_events(data):
                               capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
+
+
+def go_pages(data, names):
+    """What `go tool trace` serves under these names, texts; None if there is no go here."""
+    if shutil.which("go") is None:
+        return None
+    with tempfile.NamedTemporaryFile(suffix=".trace") as file:
+        file.write(data)
+        file.flush()
+        server = subprocess.Popen(["go", "tool", "trace", "-http=127.0.0.1:0", file.name], text=True,
+                                  env={**os.environ, "BROWSER": "true"}, stderr=subprocess.PIPE,
+                                  start_new_session=True)
+        try:
+            said = ""
+            for line in server.stderr:
+                said += line
+                if "listening on" in line:
+                    break
+            assert "listening on" in said, said
+            address = said.split()[-1]
+            pages = []
+            for name in names:
+                with urllib.request.urlopen(f"{address}/{name}", timeout=120) as page:
+                    pages.append(page.read().decode())
+            return pages
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+            server.stderr.close()
 
 
 def ctf_events(folder):

@@ -11,6 +11,8 @@ Ours and Go's differ in a few things:
   anybody ran) is in the batch of Go's "timer P".
 * A blocking section is a system call. Go says that it blocks when its P is taken, so we do.
 * A named goroutine starts with its name as label. A goroutine's stack has one frame, its function.
+* As in Go's own files, what still runs when the trace ends yields and its P stops; the viewer needs
+  an end of each start. It needs a function for each goroutine too, and for each region's beginning.
 * There is no garbage collection to stop the world for: that is a log message of category "pinion".
   What is said where no goroutine has a P, as in a section, has no place in Go's format; `left_out`
   counts it.
@@ -98,17 +100,15 @@ class GoTrace(Watcher):
         return number
 
     def _stack(self, pc):
-        """A stack of one frame."""
-        if pc == 0:
-            return 0
+        """A stack of one frame; pc 0 is "unknown", at 1: Go's pages take 0 for none at all."""
         number = self.stacks.get(pc)
         if number is None:
             number = self.stacks[pc] = len(self.stacks) + 1
             symbols = self.world_now.symbols
             file, line = symbols.line(pc)
             body = bytearray()
-            for value in (number, 1, pc, self._string(symbols.function(pc)), self._string(file),
-                          line):
+            name = symbols.function(pc) if pc else "unknown"
+            for value in (number, 1, pc or 1, self._string(name), self._string(file), line):
                 uleb(value, body)
             self.frames.append(body)
         return number
@@ -147,17 +147,18 @@ class GoTrace(Watcher):
             self.said.pop(g.id, None)
         else:
             kind = {"sched": GO_SCHED, "preempt": GO_PREEMPT}.get(how) or block_type(g.reason)
-            self._event(at, hart.p, kind, 0)
+            self._event(at, hart.p, kind, self._stack(g.pc))
         del self.runs[hart.p]
 
     def wake(self, at, hart, g, waker):
         p = hart.p if waker is not None and waker.state == r.RUNNING else TIMER_P
         number = self.numbers[g.id]
         self.numbers[g.id] = number + 1
-        self._event(at, p, GO_UNBLOCK, g.id, number, 0)
+        stack = 0 if p == TIMER_P else self._stack(waker.pc)
+        self._event(at, p, GO_UNBLOCK, g.id, number, stack)
 
     def enter(self, at, hart, g, p):
-        self._event(at, p, GO_SYS_CALL, 0)
+        self._event(at, p, GO_SYS_CALL, self._stack(g.pc))
 
     def lose(self, at, hart, g, p):
         self._event(at, p, GO_SYS_BLOCK)
@@ -182,14 +183,15 @@ class GoTrace(Watcher):
         self._event(at, TIMER_P, GOMAXPROCS, n, 0)
 
     def _said(self, at, hart, g, kind, *arguments):
+        """An event of g's, with its stack; False if it has no P to say it on."""
         if g is None or hart.p is None or self.runs.get(hart.p) is not g:
             self.left_out += 1
             return False
-        self._event(at, hart.p, kind, *arguments)
+        self._event(at, hart.p, kind, *arguments, self._stack(g.pc))
         return True
 
     def log(self, at, hart, g, task, category, message):
-        if self._said(at, hart, g, USER_LOG, task, self._string(category), 0):
+        if self._said(at, hart, g, USER_LOG, task, self._string(category)):
             data = message.encode()
             out = self.batches[hart.p][0]
             uleb(len(data), out)
@@ -204,7 +206,7 @@ class GoTrace(Watcher):
             is_said = False
         else:
             is_said = self._said(at, hart, g, USER_REGION, task, 0 if begins else 1,
-                                 self._string(name), 0)
+                                 self._string(name))
         if begins:
             said.append(is_said)
         elif not is_said:
@@ -212,14 +214,26 @@ class GoTrace(Watcher):
 
     def task(self, at, hart, g, task, name, parent):
         if name is None:
-            self._said(at, hart, g, USER_TASK_END, task, 0)
+            self._said(at, hart, g, USER_TASK_END, task)
         else:
-            self._said(at, hart, g, USER_TASK_CREATE, task, parent, self._string(name), 0)
+            self._said(at, hart, g, USER_TASK_CREATE, task, parent, self._string(name))
 
     def world(self, at, hart, g, stops):
         self.log(at, hart, g, 0, "pinion", "the world stops" if stops else "the world goes on")
 
+    def _stop_all(self, at):
+        """Each P's goroutine yields, or its system call blocks, and each P stops."""
+        world = self.world_now
+        for p in list(self.runs):
+            if p in world.lent:
+                self.lose(at, None, world.lent[p], p)
+            else:
+                self._event(at, p, GO_SCHED, self._stack(self.runs[p].pc))
+        for p in world.holder:
+            self._event(at, p, PROC_STOP)
+
     def finish(self, at):
+        self._stop_all(at)
         file = self.file
         file.write(HEADER)
         for out, _ in self.batches.values():
