@@ -242,7 +242,7 @@ trace: image ## run APP and leave $(BUILD)/trace/NAME/{go.trace,trace.json,ctf/,
 	echo '  $(TRACED): go.trace trace.json ctf/ trace.txt replay.html' >&2; exit $$status
 
 gdb: image ## build APP and debug it: GDB that knows goroutines, and QEMU, which ends with it
-	@tools/pinion-run $(RUN_WORDS) $(call quote,@gdb=$(DEBUGGER))
+	@tools/pinion-run $(RUN_WORDS) $(call quote,@gdb=$(DEBUGGER)) $(addprefix @process=,$(GDB_PROCESS))
 
 image images: $(ELFS) $(KERNELS)
 	$(if $(filter print-run,$(MAKECMDGOALS)),,$(foreach k,$(sort $(KERNELS)),$(call say,OUT,$k)$(newline)))

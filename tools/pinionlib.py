@@ -420,9 +420,14 @@ class Debugged:
         timeout = float(words.get("TIMEOUT") or "0") or None
         self.guest = Guest(qemu_command(settings, {**words, "GDB": f"unix:{link},server=on,wait=off"}),
                            out, err, timeout=timeout)
-        self.command = [*debugger, "-q", os.path.join(TREE, settings["elf"]),
-                        "-ex", "source " + os.path.join(TREE, "tools", "pinion-gdb.py"),
-                        "-ex", f"target remote {link}"]
+        elf = os.path.join(TREE, settings["elf"])
+        connect = [elf, "-ex", f"target remote {link}"]
+        if "process" in settings:  # a board whose harts are another process to GDB than the first
+            steps = (f"target extended-remote {link}", "add-inferior", "inferior 2",
+                     f"attach {settings['process']}", "set schedule-multiple on", f"file {elf}")
+            connect = [word for step in steps for word in ("-ex", step)]
+        self.command = [*debugger, "-q", "-ex",
+                        "source " + os.path.join(TREE, "tools", "pinion-gdb.py"), *connect]
         self.link, self.result = link, None
         self.thread = threading.Thread(target=self.run)
 

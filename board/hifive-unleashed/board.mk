@@ -10,3 +10,5 @@ KERNEL    = elf
 QEMU_MACHINE = sifive_u
 QEMU_CPU     =
 QEMU_FLAGS   = -bios default
+# What GDB attaches to: QEMU shows the monitor core as process 1 and the others as process 2.
+GDB_PROCESS  = 2

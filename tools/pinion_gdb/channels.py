@@ -29,6 +29,7 @@ class Channels:
         self.view = view
         self.by_address = {}  # channel -> [(goroutine's number, "receives" or "sends", in a select)]
         self.lost = []        # goroutines whose channel was not found
+        self.firsts = {}      # waiter -> the first of its queue
         self.record = struct_type("chan_waiter").sizeof
         waiting = [g for g in view.goroutines() if state(g) in self.REASONS]
         heads = {}
@@ -78,11 +79,17 @@ class Channels:
         except gdb.MemoryError:
             return False
 
-    @staticmethod
-    def first(w):
-        *_, last = linked(address_of(w), lambda at: struct_at(at, "chan_waiter")["prev"],
-                          "a channel's queue")
-        return last
+    def first(self, w):
+        """Of w's queue. What was learnt on the way is kept: of thousands in a queue each asks."""
+        way = []
+        for at in linked(address_of(w), lambda at: struct_at(at, "chan_waiter")["prev"],
+                         "a channel's queue"):
+            if at in self.firsts:
+                at = self.firsts[at]
+                break
+            way.append(at)
+        self.firsts.update(dict.fromkeys(way, at))
+        return at
 
     def find_selection(self, g, sp, hi, stack, _heads):
         for w in self.records(g, sp, stack):

@@ -224,14 +224,29 @@ class View:
             with selection_kept():
                 if hart is not None:
                     hart.thread.switch()
+                    if not regs:
+                        return self.walk_frames()
                     frame = gdb.newest_frame()
-                    regs = {**{name: number(frame, name) for name in
-                               (self.isa.SP, self.isa.FP, self.isa.RA, "pc")}, **regs}
+                    regs = {**{name: number(frame, name) for name in (self.isa.FP, self.isa.RA)},
+                            **regs}
+                    regs.setdefault(self.isa.SP, number(frame, self.isa.SP))
                 else:
                     self.switch_to_seer(g, regs[self.isa.SP])
                 return self.walk(g, regs, exact)
-        except gdb.GdbError:
+        except (gdb.GdbError, gdb.error):
             return "?"
+
+    @staticmethod
+    def walk_frames():
+        """As walk, of the selected thread's own registers: GDB knows them at any instruction."""
+        frame, first = gdb.newest_frame(), None
+        for level in range(FRAMES_MAX):
+            text, own = where(int(frame.pc()) - (level > 0))
+            first = first or text
+            frame = None if own else frame.older()
+            if own or frame is None:
+                break
+        return text if own else first
 
     def walk(self, g, regs, exact):
         lo, hi = int(g["stack"]["lo"]), int(g["stack"]["hi"])
