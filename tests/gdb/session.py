@@ -322,6 +322,10 @@ def in_a_handler():
     check(re.match(r"#0 .*\bhog_loop \(", own) is not None, f"the goroutine's begins with it: {own}")
     check(user_frame(own, "hog_and_done") > line_of("loop ends"), f"and goes on: {own}")
     check(f"runs {number}" in unchanged("info ms"), "who runs there")
+    kept = "$x27" if "aarch64" in gdb.selected_frame().architecture().name() else "$s11"
+    check(unchanged(f"goroutine {number} p/x {kept}").endswith(" = 0x600d\n"), "a register C preserves")
+    preempted = unchanged(f"goroutine all p/x {kept}")
+    check(preempted.count(" = 0x600d\n") == 2, f"the other hog's: {preempted}")
 
 
 def to_the_end():

@@ -232,7 +232,12 @@ class View:
                     regs.setdefault(self.isa.SP, number(frame, self.isa.SP))
                 else:
                     self.switch_to_seer(g, regs[self.isa.SP])
-                return self.walk(g, regs, exact)
+                text, own = self.walk(g, regs, exact)
+                if own or hart is not None:
+                    return text
+                # Some of the runtime's functions have no frame pointer: by GDB's own lights, then.
+                with Borrowed(regs):
+                    return self.walk_frames()
         except (gdb.GdbError, gdb.error):
             return "?"
 
@@ -249,15 +254,16 @@ class View:
         return text if own else first
 
     def walk(self, g, regs, exact):
+        """(what place says, whether it is the program's own), by frame pointers, which is quick."""
         lo, hi = int(g["stack"]["lo"]), int(g["stack"]["hi"])
         if regs["pc"] == self.isa.entry:
-            return where(self.isa.first_function(g))[0]
+            return where(self.isa.first_function(g))[0], True
         if exact:
             first, own = where(regs["pc"])
         else:  # in the function that called the switch
             first, own = where(regs[self.isa.RA] - 1)
         if own:
-            return first
+            return first, True
         words = words_near(regs[self.isa.SP], hi)
         try:
             at = (self.isa.step_from_trap(words, regs, lo, hi) if exact
@@ -267,11 +273,11 @@ class View:
                     break
                 text, own = where(at[0] - 1)
                 if own:
-                    return text
+                    return text, True
                 at = self.isa.step(words, at[1], lo, hi)
         except gdb.MemoryError:
             pass
-        return first
+        return first, False
 
     def switch_to_seer(self, g, sp):
         """Selects a hart that can see g's stack: this one if it can."""
