@@ -3,7 +3,9 @@
 #include "arch/riscv/offsets.h"
 
 /* For debuggers: .debug_frame, which is in no segment. The default, .eh_frame, is not linked. */
+/* clang-format off */
     .cfi_sections .debug_frame
+/* clang-format on */
 
 #define FUNC(name)         \
     .balign 4;             \
