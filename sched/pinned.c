@@ -3,7 +3,8 @@
  *
  * They never enter a ring, so that thieves need no look at what they take. They have a queue of
  * their own per P, the owner's alone, which takes turns with the ring, and a pinbox to arrive in from
- * other harts. (What chaos has marked comes by here too, and goes on to chaos.c.) ATTN_PINNED keeps the P on the slow path while one is about: queued, or running.
+ * other harts. (What chaos has marked comes by here too, and goes on to chaos.c.) ATTN_PINNED keeps the P
+ * on the slow path while one is about: queued, or running.
  */
 #include "sched/pinned.h"
 #include "sched/atomic.h"

@@ -3,9 +3,9 @@
  *
  * A record has 32 bytes: the counter's ticks, a goroutine, an argument, what it was, and a number. Each
  * hart has a ring of its own and is alone in writing it, so there is no lock and no atomic: a record costs
- * some twenty instructions, none of them a call. An interrupt may come between any two of them, and its handler has something
- * to say as well: handlers have a second ring. (One ring for both would need an atomic for each place.)
- * A P's own history is in those of the harts that held it, by TRACE_P_START and TRACE_P_STOP.
+ * some twenty instructions, none of them a call. An interrupt may come between any two of them, and its
+ * handler has something to say as well: handlers have a second ring. (One ring for both would need an
+ * atomic for each place.) A P's history is in those of the harts that held it, by P_START and P_STOP.
  *
  * Order. In a ring it is the order of events. Between rings there is the time; but many events fall
  * into one tick of a slow counter, and no program can repair "ran before it was made ready" afterwards.
@@ -15,9 +15,10 @@
  *
  * When it is off it costs nothing where it is hot. Who parks, readies or runs a goroutine compares its
  * state with the one that it must have, to assert it; `watched` is part of the word that is compared, so
- * a watched goroutine leaves by the same branch as a wrong one, and is told from it there (park_noted,
- * ready_noted, run_noted). A new one is seen by g_more, a dead one by GF_ODD; a yield alone asks for itself.
- * Where it is rare, m->tracing or watched is looked at.
+ * a watched goroutine leaves by the same branch as a wrong one, and is told from it there (g_park_noted,
+ * ready_noted, run_noted). Who yields loads his P's attention; the P's own `watched` is the other half of
+ * the word that he loads. A new goroutine is seen by g_more, a dead one by GF_ODD. Where it is rare,
+ * m->tracing or watched is looked at.
  *
  * TR1  watched, tracing and the rings are written with the world stopped and sched.lock held. Who has
  *      a P reads them as of the stop, since he has got it afterwards; who leaves a blocking section without

@@ -3,13 +3,12 @@
  *
  * Begun at boot, the trace knows every goroutine from its creation. Begun later, the world is stopped for
  * a moment: every goroutine that lives is marked and gets a record of the state in which it is met; from
- * then on the records tell. Ended, the world is stopped again and the marks are taken back. An end of the run ends the trace as well, whatever the end is: the other
- * harts have stopped then, wherever they were. One may have been about to write: its last record is whole
- * or not counted, since `at` moves last.
+ * then on the records tell. Ended, the world is stopped again and the marks are taken back. An end of the
+ * run ends the trace as well, whatever the end is: the other harts have stopped then, wherever they were.
+ * One may have been about to write: its last record is whole or not counted, since n moves last.
  *
  * The rings go out as they are, the oldest record first, by way of the debugger's or emulator's file
- * (kernel/outfile.h). A board without one keeps them in memory: the line at the end says so, and
- * docs/trace.md how a debugger fetches them.
+ * (kernel/outfile.h). Without, they stay in memory, and the line at the end says so.
  */
 #include "sched/tracing.h"
 #include <errno.h>
