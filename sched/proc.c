@@ -565,10 +565,11 @@ HOT static __attribute__((noinline)) void gosched_slow(struct p *p)
  * were loaded alone, and that is all there is to rely on. */
 static inline bool is_unusual(const struct p *p)
 {
+    /* relaxed, both: as in is_special. */
 #ifdef PINION_EXPLORE /* which knows one size of access to a place */
     return load_relaxed(&p->attention) != 0 || p->watched != 0;
 #else
-    return load_relaxed(&p->unusual) != 0; /* relaxed: as in is_special */
+    return load_relaxed(&p->unusual) != 0; /* relaxed: as above */
 #endif
 }
 
