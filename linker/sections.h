@@ -105,6 +105,7 @@ SECTIONS
     __image_end = .;
 
     __image_size = ABSOLUTE(__image_end - __image_start);
+    ASSERT(__text_start >> 32 == __text_end >> 32, "the text crosses a multiple of 4 GiB")
     ASSERT(SIZEOF(.text) > 0, "nothing in .text: no entry code was linked")
 
     /DISCARD/ : { *(.comment .note .note.* .eh_frame .eh_frame_hdr) }

@@ -38,6 +38,13 @@ struct g *g_new_scheduler(struct m *m)
     return g;
 }
 
+uintptr_t g_created(const struct g *g)
+{
+    extern const char __text_start[];
+    uint64_t text = (uintptr_t)__text_start;
+    return g->created_at == 0 ? 0 : (uintptr_t)(text >> 32 << 32 | g->created_at);
+}
+
 /* Ends first: what starts while we count may be counted, but none is missing. */
 LOOKS_ON int64_t g_count(void)
 {
@@ -201,7 +208,7 @@ static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void 
 {
     g->id = next_id(p);
     g->parent = g_self()->id;
-    g->created_pc = pc;
+    g->created_at = (uint32_t)pc;
     g->errno_value = 0;
     g->state = G_STATE(G_RUNNABLE, 1);
     g->arch_flags = 0;

@@ -15,6 +15,8 @@ int64_t g_spawn(const struct go_attr *attr, struct waitgroup *wg, void (*fn)(voi
 /* What a new goroutine needs beyond the common. Mostly nothing, which one load tells. Written at boot. */
 enum { MORE_TLS = 1, MORE_CHAOS = 2, MORE_TRACE = 4 };
 extern uint32_t g_more;
+/* The address after the call that started g, or 0. (An image's text lies between two multiples of 4 GiB.) */
+uintptr_t g_created(const struct g *g);
 /* Live goroutines. */
 int64_t g_count(void);
 /* Empties p's list of dead Gs. The caller has p. */

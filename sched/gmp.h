@@ -85,10 +85,11 @@ struct waitgroup;
 struct g {
     /* Set at its start, constant until it dies. */
     int64_t id;
-    int64_t parent;       /* id of the goroutine that started it */
-    uintptr_t created_pc; /* where */
-    const char *name;     /* NULL: none */
-    uint64_t affinity;    /* 0: any P */
+    int64_t parent;      /* id of the goroutine that started it */
+    uint32_t created_at; /* where: the low half of the address (g_created), or 0 */
+    uint32_t trace_seq;  /* its events so far (trace.h); whoever has it in hand */
+    const char *name;    /* NULL: none */
+    uint64_t affinity;   /* 0: any P */
     struct stack stack;
     struct waitgroup *wg; /* done when it has ended; NULL: none */
 
@@ -103,7 +104,6 @@ struct g {
 
     /* Whoever has it in hand (I1); the free lists. */
     struct g *link;
-    uint32_t trace_seq __attribute__((aligned(16))); /* its events so far (trace.h) */
 
     /* Its own while running; its waker's under the lock it parked with. */
     void *wait_data; /* what the waker hands over */

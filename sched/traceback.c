@@ -68,12 +68,12 @@ void traceback_pc(uintptr_t pc, bool back)
 
 static void print_creator(const struct g *g)
 {
-    uintptr_t off;
-    if (g->created_pc == 0)
+    uintptr_t off, pc = g_created(g);
+    if (pc == 0)
         return;
-    const char *name = symbol_find(g->created_pc - 1, &off);
+    const char *name = symbol_find(pc - 1, &off);
     kprintf("created by %s+0x%lx in goroutine %ld", name != NULL ? name : "?",
-            name != NULL ? (unsigned long)off + 1 : (unsigned long)g->created_pc, (long)g->parent);
+            name != NULL ? (unsigned long)off + 1 : (unsigned long)pc, (long)g->parent);
     if (g->name != NULL)
         kprintf(" (named \"%s\")", g->name);
     kprintf("\n");

@@ -94,7 +94,7 @@ void trace_create(struct m *m, struct g *g, uintptr_t fn)
     g->watched = 1;
     g->flags |= GF_ODD;
     g->trace_seq = 0;
-    uintptr_t called = g->created_pc != 0 ? g->created_pc - (uintptr_t)__text_start : 0;
+    uintptr_t called = g->created_at != 0 ? g_created(g) - (uintptr_t)__text_start : 0;
     trace_born(m, (uint64_t)g->id, fn,
                TRACE_WHAT(TRACE_CREATE, 0, 0) | trace_where(g, TRACE_NEXT, m->p), (uint32_t)called);
     if (g->name != NULL)
