@@ -126,7 +126,7 @@ int arch_firmware_getc(void);
 void arch_firmware_off(bool failed);
 /* Stops this hart for good, interrupts masked. */
 _Noreturn void arch_halt(void);
-/* A call to the debugger or emulator that serves semihosting; its answer. */
+/* A call to the debugger or emulator that serves semihosting; its answer, or -1: nobody serves it. */
 uintptr_t arch_semihost(uintptr_t call, const uintptr_t *args);
 
 /* Page tables: 3 levels of 512 entries, level 0 holds 4 KiB leaves. prot is enum vm_prot. */

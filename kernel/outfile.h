@@ -1,7 +1,7 @@
 /*
- * outfile: a file on the computer at the debugger's end, by semihosting. QEMU has it if it is told so;
- * without, the first call would be a breakpoint that nobody serves: who opens one has been told by the
- * boot arguments that there is somebody. One file at a time; preemption off, or the world at an end.
+ * outfile: a file on the computer at the debugger's end, by semihosting. QEMU has it if it is told so. Where
+ * nobody serves it the call is an exception that the port answers with a refusal; from within a trap
+ * handler it is a fault there, and ends the run. One file at a time; preemption off, or the world at an end.
  */
 #pragma once
 #include <stdbool.h>

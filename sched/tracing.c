@@ -48,17 +48,36 @@ static uint64_t ring_places(unsigned kind)
     return kind == 0 ? n : n / 8;
 }
 
-/* Memory for all rings, once and for ever. */
+static size_t ring_pages(unsigned kind)
+{
+    size_t bytes = (ring_places(kind) + 1) * sizeof(struct trace_record);
+    return (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
+}
+
+/* There is no memory for all of them, so none has been used: the program needs it more. */
+static void drop_rings(void)
+{
+    for (uint32_t i = 0; i < sched.n_m; i++)
+        for (unsigned kind = 0; kind < 2; kind++) {
+            struct trace_ring *r = &sched.m[i]->trace[kind];
+            if (r->first != NULL)
+                page_free_run(r->first, ring_pages(kind));
+            r->first = NULL;
+        }
+}
+
+/* Memory for all rings, once and for ever, or for none. */
 static bool have_rings(void)
 {
     for (uint32_t i = 0; i < sched.n_m; i++)
         for (unsigned kind = 0; kind < 2; kind++) {
             struct trace_ring *r = &sched.m[i]->trace[kind];
-            size_t bytes = (ring_places(kind) + 1) * sizeof(struct trace_record);
             if (r->first == NULL)
-                r->first = page_alloc_run((bytes + PAGE_SIZE - 1) / PAGE_SIZE);
-            if (r->first == NULL)
+                r->first = page_alloc_run(ring_pages(kind));
+            if (r->first == NULL) {
+                drop_rings();
                 return false;
+            }
         }
     return true;
 }
@@ -265,7 +284,9 @@ static void (*next_words)(void);
 
 static void last_words(void)
 {
-    if (on)
+    bool was = on;
+    on = false; /* should writing it fault, the run ends here a second time */
+    if (was)
         write_out();
     if (next_words != NULL)
         next_words();
@@ -284,7 +305,8 @@ void sched_tracing(const struct tracing *t)
     if (!t->from_start)
         return;
     if (!have_rings())
-        kprintf("pinion: trace: no memory for %u records a hart\n", wanted.records);
+        kprintf("pinion: trace: no memory for %lu records a hart; there will be none\n",
+                (unsigned long)ring_places(0));
     else
         begin(sched.m[0]);
 }

@@ -68,11 +68,40 @@ def a_trace_begun_later_knows_who_waits(board):
             assert text.count(words) >= 3, f"{words}: {text[:2000]}"
 
 
+def run(board, app, args, *words):
+    return subprocess.run(["tools/pinion-run", f"APP={app}", f"BOARD={board}", f"TIMEOUT={SECONDS}",
+                           f"ARGS={args}", *words],
+                          cwd=TREE, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def where_nobody_takes_the_file_the_run_ends_as_it_would(board):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "raw")
+        settings = f"pinion.trace pinion.tracefile={path}"
+        for app, status in (("examples/hello.c", 0), ("examples/deadlock.c", 2)):
+            done = run(board, app, settings)
+            assert done.returncode == status, f"{app}: {done.returncode}: {done.stderr[-800:]}"
+            assert f"trace: {path} cannot be made" in done.stderr, done.stderr[-800:]
+            assert not os.path.exists(path)
+
+
+def too_large_a_trace_leaves_the_memory_to_the_program(board):
+    """Some of its rings would fit, and leave little."""
+    words = ("SMP=4", "MEM=96M")
+    done = run(board, "examples/hello.c", "pinion.trace=1000000", *words)
+    assert done.returncode == 0, done.stderr[-800:]
+    assert "no memory for 1048576 records a hart; there will be none" in done.stderr, done.stderr[-800:]
+    done = run(board, "tests/stress/parked.c", "10000 pinion.trace=1000000", *words)
+    assert done.returncode == 0, done.stderr[-800:]
+
+
 def main(board):
     an_example_opens_everywhere(board, "examples/sieve.c")
     an_example_opens_everywhere(board, "examples/workers.c")
     its_counts_are_the_schedulers(board)
     a_trace_begun_later_knows_who_waits(board)
+    where_nobody_takes_the_file_the_run_ends_as_it_would(board)
+    too_large_a_trace_leaves_the_memory_to_the_program(board)
     return 0
 
 

@@ -129,10 +129,14 @@ void arch_halt(void)
         __asm__ volatile("msr daifset, #0xf\n\tdsb sy\n\twfi" ::: "memory");
 }
 
-uintptr_t arch_semihost(uintptr_t call, const uintptr_t *args)
+__attribute__((noinline, noclone)) uintptr_t arch_semihost(uintptr_t call, const uintptr_t *args)
 {
     register uintptr_t x0 __asm__("x0") = call;
     register const uintptr_t *x1 __asm__("x1") = args;
-    __asm__ volatile("hlt #0xf000" : "+r"(x0) : "r"(x1) : "memory");
+    __asm__ volatile(".globl arm64_semihost_hlt\n"
+                     "arm64_semihost_hlt: hlt #0xf000"
+                     : "+r"(x0)
+                     : "r"(x1)
+                     : "memory");
     return x0;
 }

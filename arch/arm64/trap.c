@@ -69,10 +69,23 @@ static uintptr_t fault_address(const struct arch_frame *f)
     }
 }
 
+/* Nobody serves arch_semihost, and its instruction comes to us: it is refused. */
+static bool semihost_refused(struct arch_frame *f)
+{
+    extern char arm64_semihost_hlt[];
+    if (f->pc != (uintptr_t)arm64_semihost_hlt)
+        return false;
+    f->pc += 4;
+    f->x[0] = UINTPTR_MAX;
+    return true;
+}
+
 void arm64_trap(struct arch_hart *hart, struct arch_frame *f)
 {
     if (hart == &arm64_boot_hart)
         trap_nested(NULL, f);
+    if (ESR_EC(f->esr) == EC_UNKNOWN && semihost_refused(f))
+        return;
     trap_fault(hart, f, fault_kind(f), fault_address(f));
 }
 

@@ -121,13 +121,14 @@ void arch_timer_init(bool has_sstc)
 }
 
 /* The three instructions are the request; none may be a short one, nor lie in another page. */
-uintptr_t arch_semihost(uintptr_t call, const uintptr_t *args)
+__attribute__((noinline, noclone)) uintptr_t arch_semihost(uintptr_t call, const uintptr_t *args)
 {
     register uintptr_t a0 __asm__("a0") = call;
     register const uintptr_t *a1 __asm__("a1") = args;
     __asm__ volatile(".option push; .option norvc; .balign 16\n"
                      "slli x0, x0, 0x1f\n"
-                     "ebreak\n"
+                     ".globl riscv_semihost_break\n"
+                     "riscv_semihost_break: ebreak\n"
                      "srai x0, x0, 7\n"
                      ".option pop"
                      : "+r"(a0)

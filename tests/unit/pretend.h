@@ -18,6 +18,7 @@
 #include "tests/unit/sched_world.h"
 #include "sched/proc.h"
 #include "sched/timechan.h"
+#include "tests/unit/noted.h"
 
 #define PRETEND_STACK ((size_t)256 << 10)
 #define PRETEND_MAX   64
@@ -194,19 +195,6 @@ void g_ready(struct g *g)
 bool g_ready_slowly(struct p *p, struct g *g)
 {
     (void)p, (void)g;
-    abort();
-}
-
-void g_park_noted(park_commit *commit, void *arg, enum wait_reason reason)
-{
-    CHECK_EQ(g_self()->preempt_off, 1);
-    g_self()->state = G_STATE(G_RUNNING, 1);
-    g_park_here(commit, arg, reason);
-}
-
-bool g_ready_noted(struct g *g)
-{
-    (void)g;
     abort();
 }
 

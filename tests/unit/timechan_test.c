@@ -16,6 +16,7 @@
 #include "sched/g.h"
 #include "sched/proc.h"
 #include "sched/timer.h"
+#include "tests/unit/noted.h"
 
 /* ---- what they call ---- */
 
@@ -87,19 +88,6 @@ void g_ready_tail(struct g *g)
 bool g_ready_slowly(struct p *p, struct g *g)
 {
     (void)p, (void)g;
-    abort();
-}
-
-void g_park_noted(park_commit *commit, void *arg, enum wait_reason reason)
-{
-    CHECK_EQ(g_self()->preempt_off, 1);
-    g_self()->state = G_STATE(G_RUNNING, 1);
-    g_park_here(commit, arg, reason);
-}
-
-bool g_ready_noted(struct g *g)
-{
-    (void)g;
     abort();
 }
 
