@@ -308,7 +308,7 @@ void sched_tracing(const struct tracing *t)
         kprintf("pinion: trace: no memory for %lu records a hart; there will be none\n",
                 (unsigned long)ring_places(0));
     else
-        begin(sched.m[0]);
+        begin(g_self()->m); /* the hart that boots, whatever its number */
 }
 
 int runtime_trace_start(void)
