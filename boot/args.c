@@ -5,6 +5,7 @@
  *     pinion.name=NAME       argv[0]
  *     pinion.gomaxprocs=N    Ps at the start
  *     pinion.schedtrace=MS   the scheduler's state every MS milliseconds, as one line in Go's form
+ *     pinion.scheddetail=1   … as a page instead: a line for each P, M and G
  *     pinion.chaos=SEED      the scheduler chooses at random (sched/chaos.c)
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
@@ -52,6 +53,12 @@ static void setting(struct args *a, char *word)
         if (!number(v, &a->schedtrace))
             kprintf("pinion: %s: a number of milliseconds is wanted; there will be no trace\n",
                     word);
+    } else if ((v = value_of(word, "pinion.scheddetail")) != NULL) {
+        unsigned n;
+        if (!number(v, &n) || n > 1)
+            kprintf("pinion: %s: 0 or 1 is wanted; there will be no detail\n", word);
+        else
+            a->scheddetail = n == 1;
     } else if ((v = value_of(word, "pinion.chaos")) != NULL) {
         if (!number(v, &a->chaos) || a->chaos == 0)
             kprintf("pinion: %s: a seed from 1 is wanted; there will be no chaos\n", word);
@@ -81,6 +88,8 @@ void args_parse(struct args *a, const char *bootargs)
         else
             a->argv[a->argc++] = word;
     }
+    if (a->scheddetail && a->schedtrace == 0)
+        kprintf("pinion: pinion.scheddetail=1 without pinion.schedtrace=MS prints nothing\n");
 }
 
 bool args_host_link(const char *bootargs)

@@ -14,7 +14,8 @@ struct args {
     char text[ARGS_BYTES];    /* what argv points into */
     unsigned gomaxprocs;      /* 0: not given */
     unsigned schedtrace;      /* milliseconds; 0: not given */
-    unsigned chaos;           /* a seed; 0: not given */
+    bool scheddetail;
+    unsigned chaos; /* a seed; 0: not given */
     bool memstats;
 };
 

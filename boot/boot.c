@@ -182,7 +182,7 @@ static void boot_scheduler(void *unused, struct arch_hart *hart)
     uint64_t up = wait_for_harts();
     args_parse(&args, machine.bootargs);
     sched_settle(up, args.gomaxprocs);
-    sched_trace_every(args.schedtrace);
+    sched_trace_every(args.schedtrace, args.scheddetail);
     sched_chaos(args.chaos);
     if (args.memstats)
         sched_memstats_at_exit();

@@ -83,3 +83,9 @@
 /* Stacks of a hart: scheduler and traps, bytes. */
 #define SCHED_STACK_SIZE ((size_t)16 << 10)
 #define TRAP_STACK_SIZE  ((size_t)16 << 10)
+
+/* pinion.scheddetail: goroutines shown, at most; Go: all. Descriptors looked at in one interrupt, and
+ * the least pause between two, ns. */
+#define DETAIL_GS       256u
+#define DETAIL_LOOKS    512u
+#define DETAIL_PAUSE_NS 200000

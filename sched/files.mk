@@ -39,6 +39,7 @@ SRCS += sched/section.c
 SRCS += sched/sysmon.c
 SRCS += sched/wired.c
 SRCS += sched/schedtrace.c
+SRCS += sched/scheddetail.c
 SRCS += sched/chaos.c
 
 # newlib's, and our malloc: the host has a C library of its own.

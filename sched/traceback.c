@@ -38,13 +38,18 @@ static const char *const wait_names[WAIT_REASONS] = {
     [WAIT_COND] = "sync.Cond.Wait",
 };
 
+const char *wait_name(uint8_t reason)
+{
+    return reason < WAIT_REASONS ? wait_names[reason] : "waiting";
+}
+
 static const char *state_name(const struct g *g)
 {
     switch (g->status) {
     case G_RUNNABLE: return "runnable";
     case G_RUNNING: return "running";
     case G_SYSCALL: return "syscall";
-    case G_WAITING: return g->wait_reason < WAIT_REASONS ? wait_names[g->wait_reason] : "waiting";
+    case G_WAITING: return wait_name(g->wait_reason);
     default: return "?";
     }
 }

@@ -14,3 +14,5 @@ void traceback_frame(struct g *g, const struct arch_frame *f);
 void traceback_pc(uintptr_t pc, bool back);
 /* Every live goroutine but skip; main first. Running ones only if their hart has halted. */
 void traceback_all(struct g *skip);
+/* An enum wait_reason in Go's words. */
+const char *wait_name(uint8_t reason);
