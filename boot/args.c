@@ -6,6 +6,7 @@
  *     pinion.gomaxprocs=N    Ps at the start
  *     pinion.schedtrace=MS   the scheduler's state every MS milliseconds, as one line in Go's form
  *     pinion.scheddetail=1   … as a page instead: a line for each P, M and G
+ *     pinion.traceback=LEVEL how much a run that ends wrong shows: none, single, all, system (crash.c)
  *     pinion.chaos=SEED      the scheduler chooses at random (sched/chaos.c)
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
@@ -59,6 +60,8 @@ static void setting(struct args *a, char *word)
             kprintf("pinion: %s: 0 or 1 is wanted; there will be no detail\n", word);
         else
             a->scheddetail = n == 1;
+    } else if ((v = value_of(word, "pinion.traceback")) != NULL) {
+        a->traceback = v;
     } else if ((v = value_of(word, "pinion.chaos")) != NULL) {
         if (!number(v, &a->chaos) || a->chaos == 0)
             kprintf("pinion: %s: a seed from 1 is wanted; there will be no chaos\n", word);

@@ -15,7 +15,8 @@ struct args {
     unsigned gomaxprocs;      /* 0: not given */
     unsigned schedtrace;      /* milliseconds; 0: not given */
     bool scheddetail;
-    unsigned chaos; /* a seed; 0: not given */
+    const char *traceback; /* NULL: not given */
+    unsigned chaos;        /* a seed; 0: not given */
     bool memstats;
 };
 

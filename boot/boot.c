@@ -183,6 +183,9 @@ static void boot_scheduler(void *unused, struct arch_hart *hart)
     args_parse(&args, machine.bootargs);
     sched_settle(up, args.gomaxprocs);
     sched_trace_every(args.schedtrace, args.scheddetail);
+    if (args.traceback != NULL && !sched_traceback(args.traceback))
+        kprintf("pinion: pinion.traceback=%s: none, single, all or system is wanted\n",
+                args.traceback);
     sched_chaos(args.chaos);
     if (args.memstats)
         sched_memstats_at_exit();

@@ -270,6 +270,18 @@ struct g *g_walk_next(struct g_walk *w)
     return w->chunk != NULL ? (struct g *)(w->chunk->first + w->i++ * gs.stride) : NULL;
 }
 
+bool g_known(const struct g *g)
+{
+    uintptr_t at = (uintptr_t)g;
+    /* O17: acquire pairs with the release in all_put. */
+    struct chunk *c = load_acquire(&gs.all);
+    /* relaxed: D3. */
+    for (; c != NULL; c = load_relaxed(&c->next))
+        if (at >= c->first && at - c->first < c->n * gs.stride)
+            return (at - c->first) % gs.stride == 0;
+    return false;
+}
+
 void g_each(void (*fn)(struct g *, void *), void *arg)
 {
     struct g_walk w;

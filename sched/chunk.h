@@ -33,5 +33,7 @@ void g_walk_begin(struct g_walk *w);
 struct g *g_walk_next(struct g_walk *w);
 /* From now on the memory of descriptors is not given back. Boot. */
 void chunk_keep(void);
+/* Is there a descriptor at g? Nobody else runs. */
+bool g_known(const struct g *g);
 /* Calls fn for every G that is not dead; nobody else may run. */
 void g_each(void (*fn)(struct g *, void *), void *arg);

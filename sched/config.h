@@ -84,6 +84,9 @@
 #define SCHED_STACK_SIZE ((size_t)16 << 10)
 #define TRAP_STACK_SIZE  ((size_t)16 << 10)
 
+/* Goroutines whose tracebacks a run that ends wrong shows, at most, beside main's and its own. Go: all. */
+#define TRACEBACK_GS 256u
+
 /* pinion.scheddetail: goroutines shown, at most; Go: all. Descriptors looked at in one interrupt, and
  * the least pause between two, ns. */
 #define DETAIL_GS       256u

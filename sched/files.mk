@@ -28,6 +28,7 @@ SRCS += sched/context.c
 SRCS += sched/arena.c
 SRCS += sched/stats.c
 SRCS += sched/fatal.c
+SRCS += sched/crash.c
 SRCS += sched/traceback.c
 SRCS += sched/trap.c
 SRCS += sched/libc.c

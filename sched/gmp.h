@@ -266,6 +266,10 @@ struct m {
     _Atomic bool up;          /* it has come up (boot) */
     struct g *g0;             /* its scheduler's context: never queued, never saved */
     uintptr_t stacks;         /* lowest address of its scheduler and trap stacks */
+
+    /* Its fault handler's; read when the machine has stopped. */
+    int64_t fault_g, fault_at; /* whose the last fault was that became a panic, and when (ns) */
+    struct arch_frame fault;   /* its registers */
 } __attribute__((aligned(64)));
 _Static_assert(offsetof(struct m, hart) == 0, "struct arch_hart * is struct m *");
 

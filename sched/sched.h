@@ -20,6 +20,8 @@ void sched_settle(uint64_t up, unsigned gomaxprocs);
 /* Prints a line on the scheduler's state every ms milliseconds, or with detail a page; 0: never. After
  * sched_settle, before other harts are let in. */
 void sched_trace_every(unsigned ms, bool detail);
+/* pinion.traceback=name; false: there is no such level. */
+bool sched_traceback(const char *name);
 /* pinion.chaos=seed; 0: none (chaos.c). After sched_settle, before sched_main. */
 void sched_chaos(unsigned seed);
 /* Prints a table of the memory's use when the program ends (memstats.c). */
