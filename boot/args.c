@@ -8,6 +8,7 @@
  *     pinion.scheddetail=1   … as a page instead: a line for each P, M and G
  *     pinion.traceback=LEVEL how much a run that ends wrong shows: none, single, all, system (crash.c)
  *     pinion.chaos=SEED      the scheduler chooses at random (sched/chaos.c)
+ *     pinion.leakcheck       goroutines that still wait at the end; =N: then 0 becomes N
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
 #include "boot/args.h"
@@ -65,6 +66,14 @@ static void setting(struct args *a, char *word)
     } else if ((v = value_of(word, "pinion.chaos")) != NULL) {
         if (!number(v, &a->chaos) || a->chaos == 0)
             kprintf("pinion: %s: a seed from 1 is wanted; there will be no chaos\n", word);
+    } else if (strcmp(word, "pinion.leakcheck") == 0) {
+        a->leakcheck = true;
+    } else if ((v = value_of(word, "pinion.leakcheck")) != NULL) {
+        a->leakcheck = true;
+        if (!number(v, &a->leakcheck_exit) || a->leakcheck_exit == 0 || a->leakcheck_exit > 255) {
+            kprintf("pinion: %s: an exit value from 1 to 255 is wanted; it stays as it is\n", word);
+            a->leakcheck_exit = 0;
+        }
     } else if (strcmp(word, "pinion.memstats") == 0 || strcmp(word, "pinion.memstats=1") == 0) {
         a->memstats = true;
     } else if (value_of(word, "pinion.host") == NULL) {

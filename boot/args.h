@@ -17,7 +17,8 @@ struct args {
     bool scheddetail;
     const char *traceback; /* NULL: not given */
     unsigned chaos;        /* a seed; 0: not given */
-    bool memstats;
+    bool memstats, leakcheck;
+    unsigned leakcheck_exit; /* 0: not given */
 };
 
 /* Takes the words apart. A setting that is unknown or makes no sense is reported and passed over;

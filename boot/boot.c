@@ -187,6 +187,8 @@ static void boot_scheduler(void *unused, struct arch_hart *hart)
         kprintf("pinion: pinion.traceback=%s: none, single, all or system is wanted\n",
                 args.traceback);
     sched_chaos(args.chaos);
+    if (args.leakcheck)
+        sched_leakcheck(args.leakcheck_exit);
     if (args.memstats)
         sched_memstats_at_exit();
     sched_main(self, start_main, start_prepare(&args));

@@ -29,6 +29,7 @@ SRCS += sched/arena.c
 SRCS += sched/stats.c
 SRCS += sched/fatal.c
 SRCS += sched/crash.c
+SRCS += sched/leakcheck.c
 SRCS += sched/traceback.c
 SRCS += sched/trap.c
 SRCS += sched/libc.c

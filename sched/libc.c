@@ -33,6 +33,7 @@
 #include "kernel/page.h"
 #include "sched/fatal.h"
 #include "sched/malloc.h"
+#include "sched/leakcheck.h"
 #include "sched/memstats.h"
 #include "sched/proc.h"
 #include "sched/section.h"
@@ -319,5 +320,5 @@ int _write(int fd, const char *buf, int n)
 void _exit(int status)
 {
     memstats_at_exit();
-    sched_exit(status);
+    sched_exit(leakcheck_at_exit(status));
 }

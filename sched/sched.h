@@ -20,6 +20,9 @@ void sched_settle(uint64_t up, unsigned gomaxprocs);
 /* Prints a line on the scheduler's state every ms milliseconds, or with detail a page; 0: never. After
  * sched_settle, before other harts are let in. */
 void sched_trace_every(unsigned ms, bool detail);
+/* Lists the goroutines that are left when the program ends (leakcheck.c); if there are any, 0 becomes
+ * exit_value. */
+void sched_leakcheck(unsigned exit_value);
 /* pinion.traceback=name; false: there is no such level. */
 bool sched_traceback(const char *name);
 /* pinion.chaos=seed; 0: none (chaos.c). After sched_settle, before sched_main. */

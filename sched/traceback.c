@@ -154,20 +154,25 @@ static void traceback_one(struct g *g)
 /* Of a walk over all. */
 struct all {
     const struct g *skip;
+    bool parked;         /* only those that wait */
     uint32_t room, left; /* to be printed yet; passed over */
 };
 
+static bool is_wanted(const struct all *all, const struct g *g)
+{
+    return g != all->skip && (!all->parked || g->status == G_WAITING);
+}
+
 static void print_if_main(struct g *g, void *arg)
 {
-    const struct all *all = arg;
-    if (g->id == 1 && g != all->skip)
+    if (g->id == 1 && is_wanted(arg, g))
         traceback_one(g);
 }
 
 static void print_unless_main(struct g *g, void *arg)
 {
     struct all *all = arg;
-    if (g->id == 1 || g == all->skip)
+    if (g->id == 1 || !is_wanted(all, g))
         return;
     if (all->room == 0) {
         all->left++;
@@ -175,6 +180,14 @@ static void print_unless_main(struct g *g, void *arg)
     }
     all->room--;
     traceback_one(g);
+}
+
+static void print_all(struct all *all)
+{
+    g_each(print_if_main, all);
+    g_each(print_unless_main, all);
+    if (all->left > 0)
+        kprintf("\n...%u more goroutines elided...\n", all->left);
 }
 
 void runtime_stack(bool all)
@@ -197,9 +210,10 @@ void runtime_stack(bool all)
 
 void traceback_all(const struct g *skip, uint32_t max)
 {
-    struct all all = {skip, max, 0};
-    g_each(print_if_main, &all);
-    g_each(print_unless_main, &all);
-    if (all.left > 0)
-        kprintf("\n...%u more goroutines elided...\n", all.left);
+    print_all(&(struct all){.skip = skip, .room = max});
+}
+
+void traceback_parked(uint32_t max)
+{
+    print_all(&(struct all){.parked = true, .room = max});
 }

@@ -15,5 +15,7 @@ void traceback_pc(uintptr_t pc, bool back);
 /* Every live goroutine but skip; main first, then at most max others. Running ones only if their hart
  * has halted. */
 void traceback_all(const struct g *skip, uint32_t max);
+/* The same of those that wait. */
+void traceback_parked(uint32_t max);
 /* An enum wait_reason in Go's words. */
 const char *wait_name(uint8_t reason);
