@@ -15,6 +15,7 @@ SRCS += sched/alarm.c
 SRCS += sched/timechan.c
 SRCS += sched/lot.c
 SRCS += sched/mutex.c
+SRCS += sched/lockorder.c
 SRCS += sched/rwmutex.c
 SRCS += sched/waitgroup.c
 SRCS += sched/chan.c

@@ -101,6 +101,15 @@ struct g {
     uint8_t pages;        /* so many of its stack's, from the top, are there (preempt.c) */
     uint16_t slices;      /* used up, modulo 65536, for statistics */
 
+#ifdef PINION_DEBUG
+    /* Mutexes that it has locked (lockorder.c); its own. */
+    uint64_t n_held, held_pad; /* so much that the rest keeps its alignment */
+    struct held {
+        const void *m;
+        uintptr_t at; /* where */
+    } held[ORDER_HELD];
+#endif
+
     /* Whoever has it in hand (I1); the free lists. */
     struct g *link;
 

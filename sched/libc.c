@@ -16,6 +16,7 @@
  * Before main, and in the last steps of exit, there is one goroutine or none; then locks are free
  * and cost a swap.
  */
+#define PINION_NO_LOCK_ORDER /* lockorder.c */
 #include "sched/libc.h"
 #include <errno.h>
 #include <malloc.h>
