@@ -270,7 +270,7 @@ struct g *g_walk_next(struct g_walk *w)
     return w->chunk != NULL ? (struct g *)(w->chunk->first + w->i++ * gs.stride) : NULL;
 }
 
-bool g_known(const struct g *g)
+LOOKS_ON bool g_known(const struct g *g)
 {
     uintptr_t at = (uintptr_t)g;
     /* O17: acquire pairs with the release in all_put. */
@@ -282,7 +282,7 @@ bool g_known(const struct g *g)
     return false;
 }
 
-void g_each(void (*fn)(struct g *, void *), void *arg)
+LOOKS_ON void g_each(void (*fn)(struct g *, void *), void *arg)
 {
     struct g_walk w;
     g_walk_begin(&w);

@@ -16,7 +16,7 @@ void chunk_trim(void);
 /* Writes g's thread-local block anew. */
 void chunk_tls_init(struct g *g);
 /* Is g a goroutine, and neither dead nor a scheduler's context? */
-LOOKS_ON static inline bool g_lives(const struct g *g)
+LOOKS_ON static inline __attribute__((always_inline)) bool g_lives(const struct g *g)
 {
     return g->status != G_DEAD && g->id != 0;
 }

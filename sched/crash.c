@@ -39,10 +39,10 @@
  * that its traceback does not tell. A fault that became a panic was another context: its registers were
  * kept by the handler, until another fault on that hart.
  *
- * All harts stand still, anywhere: queues may be in the middle of a change, and in a run that ends
- * wrong memory may be too. So lists are followed for LIST_MAX steps and only through descriptors that are
- * where descriptors are (g_known). Should this fault all the same, the trap handler ends the run, in the
- * middle of the report.
+ * All harts stand still, anywhere, but for one that did not answer in HALT_WAIT_NS: queues may be in the
+ * middle of a change, and in a run that ends wrong memory may be too. So lists are followed for LIST_MAX
+ * steps and only through descriptors that are where descriptors are (g_known). Should this fault all the
+ * same, the trap handler ends the run, in the middle of the report.
  */
 #include "sched/crash.h"
 #include <string.h>
@@ -104,7 +104,7 @@ static void print_image(void)
 
 /* ---- harts ---- */
 
-const struct arch_frame *crash_fault_of(const struct g *g)
+LOOKS_ON const struct arch_frame *crash_fault_of(const struct g *g)
 {
     const struct m *last = NULL;
     for (uint32_t i = 0; i < sched.n_m; i++) {
@@ -116,8 +116,8 @@ const struct arch_frame *crash_fault_of(const struct g *g)
 }
 
 /* What m was doing; its registers, if they tell more. */
-static void print_m(const struct m *m, const struct g *g, const char *state,
-                    const struct arch_frame *f)
+LOOKS_ON static void print_m(const struct m *m, const struct g *g, const char *state,
+                             const struct arch_frame *f)
 {
     kprintf("M%u: hart %u, id 0x%lx, ", m->id, m->hart_no, (unsigned long)m->hart.hwid);
     m->p != NULL ? kprintf("P %u, ", m->p->id) : kprintf("no P, ");
@@ -130,18 +130,17 @@ static void print_m(const struct m *m, const struct g *g, const char *state,
         arch_frame_print(f);
 }
 
-static void print_other_m(const struct m *m)
+LOOKS_ON static void print_other_m(const struct m *m)
 {
-    const struct arch_frame *f = m->frame;
-    /* O11: acquire pairs with the release in halt_here. */
+    /* O11: acquire pairs with the release in halt_here: its frame is there. */
     if (!atomic_load_explicit(&m->halted, memory_order_acquire))
         print_m(m, NULL, "does not answer", NULL);
     else if (m->idle_since != 0)
         print_m(m, NULL, "asleep", NULL);
-    else if (f == NULL)
+    else if (m->frame == NULL)
         print_m(m, NULL, "was about to end the run too", NULL);
     else
-        print_m(m, g_of(arch_frame_tp(f)), "stopped", f);
+        print_m(m, g_of(arch_frame_tp(m->frame)), "stopped", m->frame);
 }
 
 static void print_ms(const struct arch_frame *f)
@@ -156,7 +155,7 @@ static void print_ms(const struct arch_frame *f)
 /* ---- queues ---- */
 
 /* " n [id id …]" of a list. */
-static void add_list(struct line *l, const char *name, const struct g *g)
+LOOKS_ON static void add_list(struct line *l, const char *name, const struct g *g)
 {
     struct line ids = {(char[200]){0}, 200, 0};
     uint32_t n = 0;
@@ -179,7 +178,7 @@ static void add_ring(struct line *l, struct runq *q)
     line_add(l, t - h > LIST_MAX ? " ...]" : "]");
 }
 
-static void print_p(struct p *p)
+LOOKS_ON static void print_p(struct p *p)
 {
     char text[1024];
     struct line l = {text, sizeof(text), 0};
@@ -202,7 +201,7 @@ static void print_p(struct p *p)
     console_post(l.text, l.n);
 }
 
-static void print_queues(void)
+LOOKS_ON static void print_queues(void)
 {
     char text[512];
     struct line l = {text, sizeof(text), 0};

@@ -19,6 +19,7 @@
 #include <pinion/go.h>
 #include "kernel/console.h"
 #include "kernel/symbols.h"
+#include "sched/atomic.h"
 #include "sched/chunk.h"
 #include "sched/freeze.h"
 #include "sched/g.h"
@@ -48,7 +49,7 @@ const char *wait_name(uint8_t reason)
     return reason < WAIT_REASONS ? wait_names[reason] : "waiting";
 }
 
-static const char *state_name(const struct g *g)
+LOOKS_ON static const char *state_name(const struct g *g)
 {
     switch (g->status) {
     case G_RUNNABLE: return "runnable";
@@ -71,7 +72,7 @@ void traceback_pc(uintptr_t pc, bool back)
         kprintf("0x%lx\n", (unsigned long)pc);
 }
 
-static void print_creator(const struct g *g)
+LOOKS_ON static void print_creator(const struct g *g)
 {
     uintptr_t off;
     if (g->created_pc == 0)
@@ -87,7 +88,8 @@ static void print_creator(const struct g *g)
 
 /* The callers from (pc, fp) on, the first of them in pc if it is not 0; nothing below lo. fault: the
  * first after that did not call, it was stopped there; its pc may be a function's first instruction. */
-static void print_callers(const struct g *g, uintptr_t lo, uintptr_t pc, uintptr_t fp, bool fault)
+LOOKS_ON static void print_callers(const struct g *g, uintptr_t lo, uintptr_t pc, uintptr_t fp,
+                                   bool fault)
 {
     if (pc != 0)
         traceback_pc(pc, true);
@@ -102,7 +104,7 @@ static void print_callers(const struct g *g, uintptr_t lo, uintptr_t pc, uintptr
     print_creator(g);
 }
 
-static void print_header(const struct g *g)
+LOOKS_ON static void print_header(const struct g *g)
 {
     kprintf("goroutine %ld [%s]:\n", (long)g->id, state_name(g));
 }
@@ -119,7 +121,7 @@ static uintptr_t in_use(const struct g *g, uintptr_t sp)
     return sp > g->stack.lo ? sp : g->stack.lo;
 }
 
-void traceback_frame(struct g *g, const struct arch_frame *f)
+LOOKS_ON void traceback_frame(struct g *g, const struct arch_frame *f)
 {
     uintptr_t pc, fp, lo = in_use(g, arch_frame_sp(f));
     print_header(g);
@@ -130,7 +132,7 @@ void traceback_frame(struct g *g, const struct arch_frame *f)
         print_creator(g);
 }
 
-static void traceback_one(struct g *g)
+LOOKS_ON static void traceback_one(struct g *g)
 {
     if (g->status == G_RUNNING || g->status == G_SYSCALL) {
         struct arch_frame *f = g->m->frame;
@@ -158,18 +160,18 @@ struct all {
     uint32_t room, left; /* to be printed yet; passed over */
 };
 
-static bool is_wanted(const struct all *all, const struct g *g)
+LOOKS_ON static bool is_wanted(const struct all *all, const struct g *g)
 {
     return g != all->skip && (!all->parked || g->status == G_WAITING);
 }
 
-static void print_if_main(struct g *g, void *arg)
+LOOKS_ON static void print_if_main(struct g *g, void *arg)
 {
     if (g->id == 1 && is_wanted(arg, g))
         traceback_one(g);
 }
 
-static void print_unless_main(struct g *g, void *arg)
+LOOKS_ON static void print_unless_main(struct g *g, void *arg)
 {
     struct all *all = arg;
     if (g->id == 1 || !is_wanted(all, g))
