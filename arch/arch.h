@@ -164,7 +164,7 @@ static inline uintptr_t arch_frame_tp(const struct arch_frame *f);
 #define ARCH_FRAME_CALL 32
 bool arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg, uintptr_t lo,
                      uintptr_t hi);
-/* Prints every register with kprintf. */
+/* Prints every register that f holds, with kprintf: lines of `name 0x…`, the pc first. */
 void arch_frame_print(const struct arch_frame *f);
 
 /* From an interrupt's handler: calls fn(arg), which is none of the rooms' and may use all registers

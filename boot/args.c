@@ -5,11 +5,14 @@
  *     pinion.name=NAME       argv[0]
  *     pinion.gomaxprocs=N    Ps at the start
  *     pinion.schedtrace=MS   the scheduler's state every MS milliseconds, as one line in Go's form
+ *     pinion.scheddetail=1   … as a page instead: a line for each P, M and G
+ *     pinion.traceback=LEVEL how much a run that ends wrong shows: none, single, all, system (crash.c)
  *     pinion.chaos=SEED      the scheduler chooses at random (sched/chaos.c)
  *     pinion.trace           a trace of the scheduler from the start (sched/trace.c); pinion.trace=N keeps
  *                            the last N records of each hart, pinion.trace=N,oldest the first N; 0: from
  *                            runtime_trace_start on
  *     pinion.tracefile=FILE  where it goes when it ends, by semihosting
+ *     pinion.leakcheck       goroutines that still wait at the end; =N: then 0 becomes N
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
 #include "boot/args.h"
@@ -74,6 +77,14 @@ static void setting(struct args *a, char *word)
         if (!number(v, &a->schedtrace))
             kprintf("pinion: %s: a number of milliseconds is wanted; there will be no trace\n",
                     word);
+    } else if ((v = value_of(word, "pinion.scheddetail")) != NULL) {
+        unsigned n;
+        if (!number(v, &n) || n > 1)
+            kprintf("pinion: %s: 0 or 1 is wanted; there will be no detail\n", word);
+        else
+            a->scheddetail = n == 1;
+    } else if ((v = value_of(word, "pinion.traceback")) != NULL) {
+        a->traceback = v;
     } else if ((v = value_of(word, "pinion.chaos")) != NULL) {
         if (!number(v, &a->chaos) || a->chaos == 0)
             kprintf("pinion: %s: a seed from 1 is wanted; there will be no chaos\n", word);
@@ -83,6 +94,14 @@ static void setting(struct args *a, char *word)
         trace_setting(&a->trace, word, v);
     } else if ((v = value_of(word, "pinion.tracefile")) != NULL) {
         a->trace.file = v;
+    } else if (strcmp(word, "pinion.leakcheck") == 0) {
+        a->leakcheck = true;
+    } else if ((v = value_of(word, "pinion.leakcheck")) != NULL) {
+        a->leakcheck = true;
+        if (!number(v, &a->leakcheck_exit) || a->leakcheck_exit == 0 || a->leakcheck_exit > 255) {
+            kprintf("pinion: %s: an exit value from 1 to 255 is wanted; it stays as it is\n", word);
+            a->leakcheck_exit = 0;
+        }
     } else if (strcmp(word, "pinion.memstats") == 0 || strcmp(word, "pinion.memstats=1") == 0) {
         a->memstats = true;
     } else if (value_of(word, "pinion.host") == NULL) {
@@ -109,6 +128,8 @@ void args_parse(struct args *a, const char *bootargs)
         else
             a->argv[a->argc++] = word;
     }
+    if (a->scheddetail && a->schedtrace == 0)
+        kprintf("pinion: pinion.scheddetail=1 without pinion.schedtrace=MS prints nothing\n");
 }
 
 bool args_host_link(const char *bootargs)

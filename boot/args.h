@@ -15,8 +15,11 @@ struct args {
     char text[ARGS_BYTES];    /* what argv points into */
     unsigned gomaxprocs;      /* 0: not given */
     unsigned schedtrace;      /* milliseconds; 0: not given */
-    unsigned chaos;           /* a seed; 0: not given */
-    bool memstats;
+    bool scheddetail;
+    const char *traceback; /* NULL: not given */
+    unsigned chaos;        /* a seed; 0: not given */
+    bool memstats, leakcheck;
+    unsigned leakcheck_exit; /* 0: not given */
     struct tracing trace;
 };
 

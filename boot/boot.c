@@ -182,9 +182,14 @@ static void boot_scheduler(void *unused, struct arch_hart *hart)
     uint64_t up = wait_for_harts();
     args_parse(&args, machine.bootargs);
     sched_settle(up, args.gomaxprocs);
-    sched_trace_every(args.schedtrace);
+    sched_trace_every(args.schedtrace, args.scheddetail);
+    if (args.traceback != NULL && !sched_traceback(args.traceback))
+        kprintf("pinion: pinion.traceback=%s: none, single, all or system is wanted\n",
+                args.traceback);
     sched_chaos(args.chaos);
     sched_tracing(&args.trace);
+    if (args.leakcheck)
+        sched_leakcheck(args.leakcheck_exit);
     if (args.memstats)
         sched_memstats_at_exit();
     sched_main(self, start_main, start_prepare(&args));

@@ -334,6 +334,18 @@ void console_panic_mode(void)
     late_write();
 }
 
+bool console_try_post(const char *s, size_t n)
+{
+    if (alone()) {
+        put_text(CONSOLE_ERR, s, n);
+        return true;
+    }
+    uintptr_t irq = arch_irq_save();
+    bool posted = post_once(s, n, LATE_BYTES - LATE_RESERVE, &irq);
+    arch_irq_restore(irq);
+    return posted;
+}
+
 void console_hold(void)
 {
     if (!alone())

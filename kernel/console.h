@@ -40,6 +40,8 @@ void console_write(enum console_stream, const char *s, size_t n);
  * trap handler, a goroutine with preemption on. What kprintf uses.
  */
 void console_post(const char *s, size_t n);
+/* As console_post, never waiting: false: there is no room, and nothing has happened. */
+bool console_try_post(const char *s, size_t n);
 /* From now on take no lock: the other harts are stopped. Also what had been posted is written. */
 void console_panic_mode(void);
 /*

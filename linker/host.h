@@ -13,6 +13,7 @@ SECTIONS
         __text_unbroken_start = .;
         __text_unbroken_end = .;
         *(.text .text.*)
+        __text_used_end = .;
         __text_end = .;
     }
 }

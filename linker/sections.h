@@ -37,6 +37,7 @@ SECTIONS
         *(.text.unbroken)
         __text_unbroken_end = .;
         *(.text .text.* .gnu.linkonce.t.*)
+        __text_used_end = .; /* the section's end: crash.c */
     } :text
     . = ALIGN(PAGE);
     __text_end = .;

@@ -22,6 +22,8 @@
  * D3  All chunks are on a list that tracebacks walk without the lock: their hart has stopped all
  *     others, at any instruction. To link and to unlink is one store each, and what is unlinked is
  *     given back afterwards.
+ * D4  After chunk_keep nothing is unlinked any more. Then who walks the list while others run, from an
+ *     interrupt handler for instance, finds descriptors for ever where they were, live or dead.
  *
  * A take prefers open chunks to empty ones, so that empty ones stay so.
  */
@@ -55,6 +57,7 @@ static struct {
     struct spin lock;
     struct chunk *open, *empty; /* lock */
     uint32_t n_empty;           /* lock */
+    bool keep;                  /* D4; written at boot */
 } gs;
 
 static size_t tls_size; /* of the thread-local block, bytes */
@@ -124,7 +127,7 @@ static void all_put(struct chunk *c)
     c->back = &gs.all;
     if (next != NULL)
         next->back = &c->next;
-    /* O17: release pairs with the acquire in g_each: the chunk is filled. */
+    /* O17: release pairs with the acquire in g_walk_begin: the chunk is filled. */
     store_release(&gs.all, c);
 }
 
@@ -206,7 +209,7 @@ static void give_locked(struct g *g)
 static struct chunk *condemn_locked(uint32_t keep)
 {
     struct chunk *gone = NULL;
-    while (gs.n_empty > keep) {
+    while (gs.n_empty > keep && !gs.keep) {
         struct chunk *c = gs.empty;
         list_remove(c);
         all_remove(c);
@@ -245,15 +248,45 @@ void chunk_trim(void)
     give_back(gone);
 }
 
-void g_each(void (*fn)(struct g *, void *), void *arg)
+void chunk_keep(void)
 {
+    gs.keep = true;
+}
+
+void g_walk_begin(struct g_walk *w)
+{
+    /* O17: acquire pairs with the release in all_put. */
+    w->chunk = load_acquire(&gs.all);
+    w->i = 0;
+}
+
+struct g *g_walk_next(struct g_walk *w)
+{
+    while (w->chunk != NULL && w->i == w->chunk->n) {
+        /* relaxed: D3. */
+        w->chunk = load_relaxed(&w->chunk->next);
+        w->i = 0;
+    }
+    return w->chunk != NULL ? (struct g *)(w->chunk->first + w->i++ * gs.stride) : NULL;
+}
+
+LOOKS_ON bool g_known(const struct g *g)
+{
+    uintptr_t at = (uintptr_t)g;
     /* O17: acquire pairs with the release in all_put. */
     struct chunk *c = load_acquire(&gs.all);
     /* relaxed: D3. */
     for (; c != NULL; c = load_relaxed(&c->next))
-        for (uint32_t i = 0; i < c->n; i++) {
-            struct g *g = (struct g *)(c->first + i * gs.stride);
-            if (g->status != G_DEAD && g->id != 0)
-                fn(g, arg);
-        }
+        if (at >= c->first && at - c->first < c->n * gs.stride)
+            return (at - c->first) % gs.stride == 0;
+    return false;
+}
+
+LOOKS_ON void g_each(void (*fn)(struct g *, void *), void *arg)
+{
+    struct g_walk w;
+    g_walk_begin(&w);
+    for (struct g *g; (g = g_walk_next(&w)) != NULL;)
+        if (g_lives(g))
+            fn(g, arg);
 }

@@ -127,6 +127,7 @@ void cond_wait(cond *c)
      * relaxed: only a mutex that the caller has locked need be seen as such. */
     if (__builtin_expect(load_relaxed(&w.l->state_) == 0, 0))
         mutex_unlock(w.l);
+    mutex_gives_(w.l);
     preempt_off();
     g_park(wait_commit, &w, WAIT_COND);
     mutex_lock(w.l);

@@ -83,3 +83,17 @@
 /* Stacks of a hart: scheduler and traps, bytes. */
 #define SCHED_STACK_SIZE ((size_t)16 << 10)
 #define TRAP_STACK_SIZE  ((size_t)16 << 10)
+
+/* Debug images: mutexes and pairs of them whose order is followed, and locks held at once. */
+#define ORDER_MUTEXES 1024
+#define ORDER_EDGES   4096
+#define ORDER_HELD    8
+
+/* Goroutines whose tracebacks a run that ends wrong shows, at most, beside main's and its own. Go: all. */
+#define TRACEBACK_GS 256u
+
+/* pinion.scheddetail: goroutines shown, at most; Go: all. Descriptors looked at in one interrupt, and
+ * the least pause between two, ns. */
+#define DETAIL_GS       256u
+#define DETAIL_LOOKS    512u
+#define DETAIL_PAUSE_NS 200000

@@ -62,6 +62,7 @@
  * that fires on the scheduler's stack instead of a timer with a goroutine: nobody sleeps for a lock
  * there.
  */
+#define PINION_NO_LOCK_ORDER /* lockorder.c */
 #include <pinion/context.h>
 #include <errno.h>
 #include <pinion/go.h>

@@ -13,6 +13,7 @@
 #include "kernel/console.h"
 #include "kernel/irq.h"
 #include "kernel/power.h"
+#include "sched/crash.h"
 #include "sched/freeze.h"
 #include "sched/proc.h"
 #include "sched/traceback.h"
@@ -77,12 +78,29 @@ void sched_exit(int status)
     arch_leave((void *)(intptr_t)status, &preempt_off()->hart, exit_commit);
 }
 
-void fatal_end(void *frame, bool fault)
+/* ours: it is the runtime's own failure. */
+static _Noreturn void end_here(void *frame, bool fault, bool ours)
 {
     struct g *g = g_self();
-    kprintf("\n");
-    traceback_here(g, (uintptr_t)frame, fault);
-    power_off(2);
+    if (crash_shows(CRASH_SINGLE)) {
+        kprintf("\n");
+        traceback_here(g, (uintptr_t)frame, fault);
+    }
+    crash_end(g, fault ? crash_fault_of(g) : NULL, ours);
+}
+
+void fatal_end(void *frame, bool fault)
+{
+    end_here(frame, fault, false);
+}
+
+void fatal_frame(struct g *g, const struct arch_frame *f)
+{
+    if (crash_shows(CRASH_SINGLE)) {
+        kprintf("\n");
+        traceback_frame(g, f);
+    }
+    crash_end(g, f, true);
 }
 
 void fatal(const char *what)
@@ -98,7 +116,7 @@ void sched_throw(const char *what)
     fatal_begin();
     kprintf("fatal error: %s [M %u, P %d, G %ld]\n", what, m->id, m->p != NULL ? (int)m->p->id : -1,
             (long)g_self()->id);
-    fatal_end(__builtin_frame_address(0), false);
+    end_here(__builtin_frame_address(0), false, true);
 }
 
 void fatal_deadlock(int64_t live)
@@ -107,8 +125,7 @@ void fatal_deadlock(int64_t live)
     kprintf("fatal error: %s\n", live == 0 && sched.main_exited
                                      ? "no goroutines (main called runtime.Goexit) - deadlock!"
                                      : "all goroutines are asleep - deadlock!");
-    traceback_all(NULL);
-    power_off(2);
+    crash_end(NULL, NULL, true);
 }
 
 void fatal_stack(struct g *g, struct arch_frame *f, bool no_memory)
@@ -119,7 +136,5 @@ void fatal_stack(struct g *g, struct arch_frame *f, bool no_memory)
     else
         kprintf("runtime: goroutine stack exceeds %lu-byte limit\nfatal error: stack overflow\n",
                 (unsigned long)(g->stack.hi - g->stack.lo));
-    kprintf("\n");
-    traceback_frame(g, f);
-    power_off(2);
+    fatal_frame(g, f);
 }

@@ -10,6 +10,8 @@ void fatal_begin(void);
 /* After the words: this goroutine's traceback, from the caller of the function whose frame it is
  * (__builtin_frame_address(0), with fault as for traceback_here); then the end, status 2. */
 _Noreturn void fatal_end(void *frame, bool fault);
+/* The same of g, which a trap stopped at f; the failure is the runtime's own. */
+_Noreturn void fatal_frame(struct g *g, const struct arch_frame *f);
 /* "fatal error: WHAT", this goroutine's traceback, the end. Not recoverable. */
 _Noreturn void fatal(const char *what);
 /* All asleep; live goroutines are left. */

@@ -17,6 +17,7 @@ SRCS += sched/alarm.c
 SRCS += sched/timechan.c
 SRCS += sched/lot.c
 SRCS += sched/mutex.c
+SRCS += sched/lockorder.c
 SRCS += sched/rwmutex.c
 SRCS += sched/waitgroup.c
 SRCS += sched/chan.c
@@ -30,6 +31,8 @@ SRCS += sched/context.c
 SRCS += sched/arena.c
 SRCS += sched/stats.c
 SRCS += sched/fatal.c
+SRCS += sched/crash.c
+SRCS += sched/leakcheck.c
 SRCS += sched/traceback.c
 SRCS += sched/trap.c
 SRCS += sched/libc.c
@@ -41,6 +44,7 @@ SRCS += sched/section.c
 SRCS += sched/sysmon.c
 SRCS += sched/wired.c
 SRCS += sched/schedtrace.c
+SRCS += sched/scheddetail.c
 SRCS += sched/chaos.c
 
 # newlib's, and our malloc: the host has a C library of its own.

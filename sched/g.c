@@ -20,6 +20,7 @@
 #include "sched/defer.h"
 #include "sched/idle.h"
 #include "sched/libc.h"
+#include "sched/lockorder.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
 #include "sched/runq.h"
@@ -213,6 +214,7 @@ static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void 
     g->state = G_STATE(G_RUNNABLE, 1);
     g->arch_flags = 0;
     g->flags = flags;
+    lockorder_begin(g);
     if (__builtin_expect(g_more != 0, 0))
         prepare_more(g, (uintptr_t)fn);
     arch_context_init(&g->ctx, g->stack.hi, fn, arg);

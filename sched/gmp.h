@@ -102,6 +102,15 @@ struct g {
     uint8_t pages;        /* so many of its stack's, from the top, are there (preempt.c) */
     uint16_t slices;      /* used up, modulo 65536, for statistics */
 
+#ifdef PINION_DEBUG
+    /* Mutexes that it has locked (lockorder.c); its own. */
+    uint64_t n_held, held_pad; /* so much that the rest keeps its alignment */
+    struct held {
+        const void *m;
+        uintptr_t at; /* where */
+    } held[ORDER_HELD];
+#endif
+
     /* Whoever has it in hand (I1); the free lists. */
     struct g *link;
 
@@ -291,6 +300,10 @@ struct m {
     } trace[2];        /* what it did, and what its interrupt handlers did (trace.h) */
     bool tracing;      /* is it to be noted? sched.lock, world stopped to write */
     uintptr_t stacks;  /* lowest address of its scheduler and trap stacks */
+
+    /* Its fault handler's; read when the machine has stopped. */
+    int64_t fault_g, fault_at; /* whose the last fault was that became a panic, and when (ns) */
+    struct arch_frame fault;   /* its registers */
 } __attribute__((aligned(64)));
 _Static_assert(offsetof(struct m, hart) == 0, "struct arch_hart * is struct m *");
 

@@ -25,6 +25,7 @@
  * time. Large ones are not, and freed large ones neither.
  */
 #include "sched/heap_check.h"
+#include "sched/lockorder.h"
 #include <string.h>
 #include "kernel/console.h"
 #include "kernel/size_class.h"
@@ -125,6 +126,7 @@ void check_end(void *x, unsigned class, uintptr_t by)
         heap_misused("memory was written to beyond the end of an object", x, class);
     t->state = FREED;
     t->freed = place(by);
+    lockorder_forget(x, t->n);
     if (class != CLASS_LARGE)
         memset(x, FILL_FREED, (size_t)((char *)t - (char *)x));
 }

@@ -16,6 +16,7 @@
  * Before main, and in the last steps of exit, there is one goroutine or none; then locks are free
  * and cost a swap.
  */
+#define PINION_NO_LOCK_ORDER /* lockorder.c */
 #include "sched/libc.h"
 #include <errno.h>
 #include <malloc.h>
@@ -33,6 +34,7 @@
 #include "kernel/page.h"
 #include "sched/fatal.h"
 #include "sched/malloc.h"
+#include "sched/leakcheck.h"
 #include "sched/memstats.h"
 #include "sched/proc.h"
 #include "sched/section.h"
@@ -319,5 +321,5 @@ int _write(int fd, const char *buf, int n)
 void _exit(int status)
 {
     memstats_at_exit();
-    sched_exit(status);
+    sched_exit(leakcheck_at_exit(status));
 }

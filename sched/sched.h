@@ -2,6 +2,7 @@
  * sched: what boot needs of the scheduler: bringing it up, and letting harts in.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 struct m;
@@ -16,8 +17,14 @@ struct m *sched_hart(unsigned i);
 /* An M whose hart did not come up is left out; the rest are numbered anew. Then gomaxprocs (0: all
  * that came up). Before any hart is let in. */
 void sched_settle(uint64_t up, unsigned gomaxprocs);
-/* Prints a line on the scheduler's state every ms milliseconds; 0: never. After sched_settle. */
-void sched_trace_every(unsigned ms);
+/* Prints a line on the scheduler's state every ms milliseconds, or with detail a page; 0: never. After
+ * sched_settle, before other harts are let in. */
+void sched_trace_every(unsigned ms, bool detail);
+/* Lists the goroutines that are left when the program ends (leakcheck.c); if there are any, 0 becomes
+ * exit_value. */
+void sched_leakcheck(unsigned exit_value);
+/* pinion.traceback=name; false: there is no such level. */
+bool sched_traceback(const char *name);
 /* pinion.chaos=seed; 0: none (chaos.c). After sched_settle, before sched_main. */
 void sched_chaos(unsigned seed);
 /* Prints a table of the memory's use when the program ends (memstats.c). */

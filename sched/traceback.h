@@ -12,7 +12,10 @@ void traceback_here(struct g *g, uintptr_t frame, bool fault);
 void traceback_frame(struct g *g, const struct arch_frame *f);
 /* A line: the function that pc lies in, how far in, and pc. back: pc is a return address. */
 void traceback_pc(uintptr_t pc, bool back);
-/* A wait reason in Go's words. */
-const char *traceback_reason(enum wait_reason reason);
-/* Every live goroutine but skip; main first. Running ones only if their hart has halted. */
-void traceback_all(struct g *skip);
+/* Every live goroutine but skip; main first, then at most max others. Running ones only if their hart
+ * has halted. */
+void traceback_all(const struct g *skip, uint32_t max);
+/* The same of those that wait. */
+void traceback_parked(uint32_t max);
+/* An enum wait_reason in Go's words. */
+const char *wait_name(uint8_t reason);

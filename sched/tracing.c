@@ -222,7 +222,7 @@ static bool put_reasons(void)
     size_t used = 0;
     bool ok = true;
     for (unsigned i = 0; i < WAIT_REASONS; i++) {
-        const char *name = traceback_reason(i);
+        const char *name = wait_name((uint8_t)i);
         uint8_t n = (uint8_t)strlen(name);
         ok = ok && put(&n, 1) && put(name, n);
         used += 1u + n;

@@ -14,14 +14,13 @@
  * lasts.
  */
 #include "kernel/trap.h"
+#include "kernel/clock.h"
 #include "kernel/console.h"
-#include "kernel/power.h"
 #include "sched/defer.h"
 #include "sched/fatal.h"
 #include "sched/freeze.h"
 #include "sched/preempt.h"
 #include "sched/timer.h"
-#include "sched/traceback.h"
 
 void sched_trap_timer(struct arch_hart *hart, struct arch_frame *f)
 {
@@ -55,10 +54,7 @@ static _Noreturn void throw_at(struct m *m, struct g *g, struct arch_frame *f, u
             (unsigned long)arch_frame_pc(f), (unsigned long)addr, m->id, (long)g->id);
     if (g->status == G_SYSCALL)
         kprintf("in a blocking section, from which nothing of the scheduler may be called\n");
-    arch_frame_print(f);
-    kprintf("\n");
-    traceback_frame(g, f);
-    power_off(2);
+    fatal_frame(g, f);
 }
 
 /* What a call in g's place may write is mapped: a trap handler cannot have its pages grow. */
@@ -71,16 +67,20 @@ static bool room_for_call(const struct g *g, const struct arch_frame *f)
     return below == STACK_GREW || below == STACK_GREW_LAST;
 }
 
-static bool call_in_place(struct g *g, struct arch_frame *f, void (*fn)(void *))
+/* The call is one to a panic: if nobody recovers, its report shows the registers as they are here. */
+static bool call_in_place(struct m *m, struct g *g, struct arch_frame *f, void (*fn)(void *))
 {
+    m->fault = *f;
+    m->fault_g = g->id;
+    m->fault_at = clock_ns();
     return room_for_call(g, f) &&
            arch_frame_call(f, fn, (void *)arch_frame_pc(f), g->stack.lo, g->stack.hi);
 }
 
-static void last_page(struct g *g, struct arch_frame *f)
+static void last_page(struct m *m, struct g *g, struct arch_frame *f)
 {
     if (g->preempt_off == 0 && g->status == G_RUNNING && g->panic == NULL)
-        call_in_place(g, f, panic_no_stack);
+        call_in_place(m, g, f, panic_no_stack);
 }
 
 void sched_trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fault kind,
@@ -90,7 +90,7 @@ void sched_trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fa
     struct g *g = (struct g *)arch_frame_tp(f) - 1;
     if (stack == STACK_GREW_LAST) {
         if (g != m->g0 && !arch_in_switch(arch_frame_pc(f)))
-            last_page(g, f);
+            last_page(m, g, f);
         return;
     }
     if (g == m->g0)
@@ -108,6 +108,6 @@ void sched_trap_fault(struct arch_hart *hart, struct arch_frame *f, enum trap_fa
         throw_at(m, g, f, addr);
     g->wait_data = (void *)addr;
     g->wait_reason = (uint8_t)kind;
-    if (!call_in_place(g, f, panic_from_fault))
+    if (!call_in_place(m, g, f, panic_from_fault))
         throw_at(m, g, f, addr);
 }

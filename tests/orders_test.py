@@ -56,7 +56,7 @@ HAND_OFFS = {
     "world_stop": ("lr.w.aq; sc.w.aq", "ldaxr; stxr"),  # O20
     "section_take_back": ("lr.w.aq; sc.w.aq", "ldaxr; stxr"),  # O20
     "wired_ready": ("fence rw,w; sb", "stlrb"),  # O23
-    "console_post": ("fence", "dmb ish"),  # O13
+    "post_once": ("fence", "dmb ish"),  # O13
 }
 ORDER = re.compile(r"(fence|dmb|dsb|isb)\b")
 ACCESS = re.compile(r"(l[bhwd]u?|s[bhwd]|(lr|sc|amo\w+)\.\S+|ld(a?x?r|ur)\w*|st(l?x?r|ur)\w*)$")

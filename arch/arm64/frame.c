@@ -99,13 +99,25 @@ bool arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg, uintpt
     return true;
 }
 
+static void print_four(const struct arch_frame *f, int i)
+{
+    kprintf("  x%-2d 0x%016lx  x%-2d 0x%016lx  x%-2d 0x%016lx  x%-2d 0x%016lx\n", i, f->x[i], i + 1,
+            f->x[i + 1], i + 2, f->x[i + 2], i + 3, f->x[i + 3]);
+}
+
+/* An interrupt's frame has no ESR, and no x20 to x27 (trap.S). */
 void arch_frame_print(const struct arch_frame *f)
 {
-    for (int i = 0; i < 28; i += 4)
-        kprintf("x%-2d %016lx  x%-2d %016lx  x%-2d %016lx  x%-2d %016lx\n", i, f->x[i], i + 1,
-                f->x[i + 1], i + 2, f->x[i + 2], i + 3, f->x[i + 3]);
-    kprintf("x28 %016lx  x29 %016lx  x30 %016lx  sp  %016lx\n", f->x[28], f->x[29], f->x[30],
-            f->sp);
-    kprintf("pc  %016lx  tp  %016lx  far %016lx\n", f->pc, f->tp, f->far);
-    kprintf("pstate %lx  esr %lx  fpcr %lx  fpsr %lx\n", f->pstate, f->esr, f->fpcr, f->fpsr);
+    kprintf("  pc  0x%016lx  x30 0x%016lx  sp  0x%016lx  x29 0x%016lx\n", f->pc, f->x[30], f->sp,
+            f->x[29]);
+    for (int i = 0; i < 20; i += 4)
+        print_four(f, i);
+    if (f->esr != 0) {
+        print_four(f, 20);
+        print_four(f, 24);
+    }
+    kprintf("  x28 0x%016lx  tp  0x%016lx  pstate 0x%lx\n", f->x[28], f->tp, f->pstate);
+    if (f->esr != 0)
+        kprintf("  esr 0x%lx  far 0x%016lx  fpcr 0x%lx  fpsr 0x%lx\n", f->esr, f->far, f->fpcr,
+                f->fpsr);
 }

@@ -105,14 +105,27 @@ bool arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg, uintpt
     return true;
 }
 
+/* First those that an interrupt's frame has too. */
+static const struct {
+    char name[4];
+    uint8_t x;
+} shown[] = {{"pc", 0},  {"ra", 1},  {"sp", 2},   {"s0", 8},  {"tp", 4},  {"t0", 5},  {"t1", 6},
+             {"t2", 7},  {"a0", 10}, {"a1", 11},  {"a2", 12}, {"a3", 13}, {"a4", 14}, {"a5", 15},
+             {"a6", 16}, {"a7", 17}, {"t3", 28},  {"t4", 29}, {"t5", 30}, {"t6", 31}, {"gp", 3},
+             {"s1", 9},  {"s2", 18}, {"s3", 19},  {"s4", 20}, {"s5", 21}, {"s6", 22}, {"s7", 23},
+             {"s8", 24}, {"s9", 25}, {"s10", 26}, {"s11", 27}};
+#define KEPT_FROM 20 /* in an exception's frame only: trap.S */
+
 void arch_frame_print(const struct arch_frame *f)
 {
-    static const char name[32][4] = {"pc", "ra", "sp",  "gp",  "tp", "t0", "t1", "t2",
-                                     "s0", "s1", "a0",  "a1",  "a2", "a3", "a4", "a5",
-                                     "a6", "a7", "s2",  "s3",  "s4", "s5", "s6", "s7",
-                                     "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
-    for (int i = 0; i < 32; i += 4)
-        kprintf("%-3s %016lx  %-3s %016lx  %-3s %016lx  %-3s %016lx\n", name[i], f->x[i],
-                name[i + 1], f->x[i + 1], name[i + 2], f->x[i + 2], name[i + 3], f->x[i + 3]);
-    kprintf("sstatus %lx  scause %lx  stval %lx\n", f->status, f->cause, f->tval);
+    bool interrupt = f->cause & SCAUSE_INTERRUPT;
+    int n = interrupt ? KEPT_FROM : sizeof(shown) / sizeof(shown[0]);
+    for (int i = 0; i < n; i += 4)
+        kprintf("  %-3s 0x%016lx  %-3s 0x%016lx  %-3s 0x%016lx  %-3s 0x%016lx\n", shown[i].name,
+                f->x[shown[i].x], shown[i + 1].name, f->x[shown[i + 1].x], shown[i + 2].name,
+                f->x[shown[i + 2].x], shown[i + 3].name, f->x[shown[i + 3].x]);
+    kprintf("  sstatus 0x%lx  scause 0x%lx", f->status, f->cause);
+    if (!interrupt)
+        kprintf("  stval 0x%lx", f->tval);
+    kprintf("\n");
 }

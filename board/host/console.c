@@ -40,6 +40,12 @@ void console_post(const char *s, size_t n)
     console_write(CONSOLE_ERR, s, n);
 }
 
+bool console_try_post(const char *s, size_t n)
+{
+    console_write(CONSOLE_ERR, s, n);
+    return true;
+}
+
 void console_panic_mode(void)
 {
 }

@@ -46,12 +46,35 @@ typedef struct mutex {
 void mutex_lock_slow_(mutex *);
 void mutex_unlock_slow_(mutex *, uint32_t state);
 
+/* In debug images the order of locks is watched (sched/lockorder.c): before a lock, after, and before an
+ * unlock. In others these are nothing. */
+#if defined(PINION_DEBUG) && !defined(PINION_NO_LOCK_ORDER) && !defined(PINION_UNIT_TEST)
+void mutex_wants_(mutex *);
+void mutex_has_(mutex *);
+void mutex_gives_(mutex *);
+#else
+static inline void mutex_wants_(mutex *m)
+{
+    (void)m;
+}
+static inline void mutex_has_(mutex *m)
+{
+    (void)m;
+}
+static inline void mutex_gives_(mutex *m)
+{
+    (void)m;
+}
+#endif
+
 static inline void mutex_lock(mutex *m)
 {
     uint32_t unlocked = 0;
+    mutex_wants_(m);
     /* O7: acquire pairs with the release in mutex_unlock; a failure looks anew. */
     if (!__builtin_expect(pinion_cas_acquire_(&m->state_, &unlocked, 1), 1))
         mutex_lock_slow_(m);
+    mutex_has_(m);
 }
 
 /* false: somebody holds it, or it is promised to a starving waiter. */
@@ -61,6 +84,7 @@ bool mutex_try_lock(mutex *);
 static inline void mutex_unlock(mutex *m)
 {
     uint32_t state = 1;
+    mutex_gives_(m);
     /* O7: release pairs with the acquire of the next mutex_lock; a failure looks anew. A swap, not
      * a subtraction: it is the last access to a mutex that its next owner may free. */
     if (!__builtin_expect(pinion_cas_release_(&m->state_, &state, 0), 1))

@@ -159,6 +159,32 @@ TEST(a_post_after_the_last_look_is_not_left_behind)
     CHECK(wire_is("x<irq>\r\n<irq>\r\n<irq>\r\n"));
 }
 
+static int tries, refused;
+static void try_now(void)
+{
+    char text[100];
+    if (unit_masked)
+        return;
+    unit_masked = 1;
+    memset(text, 'x', sizeof text);
+    for (; tries > 0; tries--)
+        refused += !console_try_post(text, sizeof text);
+    unit_masked = 0;
+}
+
+TEST(a_try_that_finds_no_room_says_so_and_nothing_is_lost)
+{
+    console_anew(true, false);
+    tries = 100;
+    on_byte = try_now;
+    write_text(CONSOLE_OUT, "a");
+    on_byte = NULL;
+    int taken = (LATE_BYTES - LATE_RESERVE) / 100;
+    CHECK(refused == 100 - taken);
+    CHECK(wire_n == 1 + (unsigned)taken * 100 && late_lost == 0);
+    CHECK(console_try_post("b\n", 2) && wire_n == 1 + (unsigned)taken * 100 + 3);
+}
+
 TEST(what_finds_no_room_is_dropped_and_counted)
 {
     console_anew(true, false);

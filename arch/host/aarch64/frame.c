@@ -178,9 +178,10 @@ bool arch_frame_call(struct arch_frame *f, void (*fn)(void *), void *arg, uintpt
 void arch_frame_print(const struct arch_frame *f)
 {
     for (int i = 0; i < 28; i += 4)
-        kprintf("x%-2d %016lx  x%-2d %016lx  x%-2d %016lx  x%-2d %016lx\n", i, f->x[i], i + 1,
-                f->x[i + 1], i + 2, f->x[i + 2], i + 3, f->x[i + 3]);
-    kprintf("x28 %016lx  x29 %016lx  x30 %016lx  sp  %016lx\n", f->x[28], f->x[29], f->x[30],
-            f->sp);
-    kprintf("pc  %016lx  tp  %016lx  far %016lx  pstate %lx\n", f->pc, f->tp, f->far, f->pstate);
+        kprintf("  x%-2d 0x%016lx  x%-2d 0x%016lx  x%-2d 0x%016lx  x%-2d 0x%016lx\n", i, f->x[i],
+                i + 1, f->x[i + 1], i + 2, f->x[i + 2], i + 3, f->x[i + 3]);
+    kprintf("  x28 0x%016lx  x29 0x%016lx  x30 0x%016lx  sp  0x%016lx\n", f->x[28], f->x[29],
+            f->x[30], f->sp);
+    kprintf("  pc  0x%016lx  tp  0x%016lx  far 0x%016lx  pstate 0x%lx\n", f->pc, f->tp, f->far,
+            f->pstate);
 }

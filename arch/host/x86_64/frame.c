@@ -238,8 +238,8 @@ void arch_frame_print(const struct arch_frame *f)
     static const char name[15][4] = {"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8",
                                      "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
     for (int i = 0; i < 15; i += 3)
-        kprintf("%-3s %016lx  %-3s %016lx  %-3s %016lx\n", name[i], f->r[i], name[i + 1],
+        kprintf("  %-3s 0x%016lx  %-3s 0x%016lx  %-3s 0x%016lx\n", name[i], f->r[i], name[i + 1],
                 f->r[i + 1], name[i + 2], f->r[i + 2]);
-    kprintf("rip %016lx  rsp %016lx  flags %lx  trap %lu  error %lx\n", f->rip, f->rsp, f->flags,
-            f->trap, f->error_code);
+    kprintf("  rip 0x%016lx  rsp 0x%016lx  flags 0x%lx  trap %lu  error 0x%lx\n", f->rip, f->rsp,
+            f->flags, f->trap, f->error_code);
 }
