@@ -85,7 +85,7 @@ FLAGS_app   = $(CPPFLAGS) $(CFLAGS) $(ISA_APP_$(ISA)) -fno-optimize-sibling-call
 FLAGS_test  = $(FLAGS_app) -I. $(WARNINGS)
 FLAGS_room  = $(CPPFLAGS) $(CFLAGS) -I. -Iarch/$(ARCH) -isystem $(LIBFDT) $(WARNINGS) $(ISA_ROOM_$(ISA)) $(SANITIZE_room_$(SANITIZE))
 FLAGS_early = $(FLAGS_room) $(ISA_EARLY_$(ISA))
-FLAGS_fdt   = $(CPPFLAGS) $(CFLAGS) -I$(LIBFDT) -w $(ISA_EARLY_$(ISA))
+FLAGS_fdt   = $(CPPFLAGS) $(CFLAGS) -I$(LIBFDT) -w $(ISA_EARLY_$(ISA)) $(if $(DEBUG),,-Os)
 FLAGS_host  = -std=gnu11 -g -O1 $(if $(filter coverage,$(SANITIZE)),--coverage -fprofile-update=atomic, \
               -fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined) \
               -fno-omit-frame-pointer -I. -Iinclude -isystem $(LIBFDT) -Wno-format-overflow
@@ -97,8 +97,10 @@ NEWLIB_CFLAGS = -O2 -g $(ISA_CFLAGS_$(ISA)) -ffreestanding -fno-omit-frame-point
 # What an image needs beside our own code: newlib and libfdt, or the host's libraries.
 LIBRARIES   = $(if $(HOSTED),,$(NEWLIB)/lib/libc.a $(LIBFDT)/libfdt.h)
 LINK_LIBS   = $(or $(ISA_LIBS_$(ISA)),-lc -lm -lgcc)
-# Which of them a source file gets, by the room it is in; a files.mk may add CFLAGS_room/file.c.
-room_flags = $(or $(FLAGS_$(KIND_$(firstword $(subst /, ,$1)))),$(FLAGS_app)) $(CFLAGS_$1)
+# Which of them a source file gets, by the room it is in; a files.mk may add CFLAGS_room/file.c, and
+# to COLD what is compiled for size: what runs once, or when something is wrong, or when one looks.
+room_flags = $(or $(FLAGS_$(KIND_$(firstword $(subst /, ,$1)))),$(FLAGS_app)) \
+             $(if $(DEBUG),,$(if $(filter $1,$(COLD)),-Os)) $(CFLAGS_$1)
 KIND_arch = early
 KIND_board = early
 KIND_boot = early
@@ -141,7 +143,7 @@ keep = @mkdir -p $(@D); printf '%s\n' $(call quote,$1) | cmp -s - $@ || \
        printf '%s\n' $(call quote,$1) >$@
 
 $(OBJ)/flags: FORCE | setup
-	$(call keep,$(CC) $(FLAGS_app) $(FLAGS_early) $(foreach v,$(filter CFLAGS_%,$(.VARIABLES)),$v $($v)))
+	$(call keep,$(CC) $(FLAGS_app) $(FLAGS_early) $(COLD) $(foreach v,$(filter CFLAGS_%,$(.VARIABLES)),$v $($v)))
 
 $(IMAGES)/objects: FORCE
 	$(call keep,$(ROOM_OBJS) $(LDFLAGS))

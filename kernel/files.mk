@@ -26,6 +26,10 @@ SRCS += kernel/power.c
 SRCS += kernel/outfile.c
 SRCS += kernel/symbols.c
 
+COLD += $(addprefix kernel/,uart_16550.c uart_pl011.c uart_sifive.c uart_firmware.c print.c format.c \
+        machine.c machine_console.c machine_hart.c machine_irq.c tree.c size_class.c vm.c \
+        power.c outfile.c symbols.c libc.c)
+
 # The rest is what Linux does on the host, or board/host in its name.
 ifeq ($(ARCH),host)
 SRCS := $(filter-out kernel/%,$(SRCS))

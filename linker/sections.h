@@ -93,7 +93,7 @@ SECTIONS
         . = ALIGN(64);
         __small_data = .;
         SMALL_DATA
-        . = ALIGN(PAGE);
+        . = ALIGN(64);
     } :data
     __data_end = .;
 

@@ -47,6 +47,10 @@ SRCS += sched/schedtrace.c
 SRCS += sched/scheddetail.c
 SRCS += sched/chaos.c
 
+COLD += $(addprefix sched/,tracing.c memstats.c stats.c fatal.c traceback.c libc.c init.c freeze.c \
+        schedtrace.c scheddetail.c crash.c leakcheck.c lockorder.c chaos.c \
+        context.c errgroup.c wired.c sysmon.c world.c)
+
 # newlib's, and our malloc: the host has a C library of its own.
 ifeq ($(ARCH),host)
 SRCS := $(filter-out sched/libc.c sched/cache.c sched/malloc.c sched/heap_check.c sched/memstats.c,$(SRCS))

@@ -97,7 +97,7 @@ FUNC(first)
 in_place:
     address x1, __bss_start
     address x2, __bss_end
-1:  stp  xzr, xzr, [x1], #16            /* the linker script aligns both to pages */
+1:  stp  xzr, xzr, [x1], #16            /* the linker script aligns both */
     cmp  x1, x2
     b.lo 1b
     address x1, arm64_level
