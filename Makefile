@@ -18,6 +18,8 @@ BUILD  = build
 SEEDS   = 100
 MINUTES = 10
 CHAOS   =
+PROFILE = cpu
+RATE    =
 # BOARD=host: whose program it is to be, this computer's or another's.
 THIS_ISA := $(shell uname -m)
 HOST_ISA  = $(THIS_ISA)
@@ -40,7 +42,7 @@ comma = ,
 
 # ---- One board, or a sentence that says what is wrong with the words.
 
-GOALS_WITH_WORDS = run image images print-run print-qemu
+GOALS_WITH_WORDS = run profile image images print-run print-qemu
 ifneq ($(filter $(GOALS_WITH_WORDS),$(MAKECMDGOALS)),)
 -include $(if $(filter $(BOARD),$(BOARDS)),board/$(BOARD)/board.mk)
 wrong := $(shell tools/check-words $(call quote,$(BOARD)) $(call quote,$(BOARDS)) \
@@ -225,16 +227,21 @@ RUN_LINE  = $(if $(HOSTED),host=$(strip $(HOST_RUN) $(firstword $(ELFS))) pinion
 QEMU_LINE = $(QEMU_$(ISA)) -machine $(QEMU_MACHINE)$(addprefix $(comma),$(MACHINE)) \
     $(addprefix -cpu ,$(QEMU_CPU)) -smp $(QEMU_SMP) -m $(MEM) $(QEMU_FLAGS) -kernel $(firstword $(KERNELS))
 
+RUN_IT = tools/pinion-run $(call quote,@$(RUN_LINE)) @elf=$(firstword $(ELFS)) @build=$(BUILD) \
+    ICOUNT=$(ICOUNT) $(foreach w,ARGS TIMEOUT GDB QEMU_ARGS,$(if $($w),$(call quote,$w=$($w))))
+
 run: image ## build APP and run it
-	@tools/pinion-run $(call quote,@$(RUN_LINE)) @elf=$(firstword $(ELFS)) ICOUNT=$(ICOUNT) \
-	    $(foreach w,ARGS TIMEOUT GDB QEMU_ARGS,$(if $($w),$(call quote,$w=$($w))))
+	@$(RUN_IT)
+
+profile: image ## run APP and leave BUILD/profile/NAME/KIND.pb, for go tool pprof; PROFILE=KIND
+	@$(RUN_IT) PROFILE=$(call quote,$(PROFILE)) RATE=$(call quote,$(RATE))
 
 image images: $(ELFS) $(KERNELS)
 	$(if $(filter print-run,$(MAKECMDGOALS)),,$(foreach k,$(sort $(KERNELS)),$(call say,OUT,$k)$(newline)))
 
 print-run: image print-qemu
 print-qemu:
-	@printf '@pinion %s\n' $(call quote,$(RUN_LINE)) $(call quote,elf=$(firstword $(ELFS)))
+	@printf '@pinion %s\n' $(call quote,$(RUN_LINE)) $(call quote,elf=$(firstword $(ELFS))) build=$(BUILD)
 
 define newline
 
@@ -354,6 +361,6 @@ help: ## this text
 	@tools/help Makefile board/*/board.mk
 
 FORCE:
-.PHONY: FORCE setup run image images print-run print-qemu unit-programs fuzz-programs test trust test-host \
+.PHONY: FORCE setup run profile image images print-run print-qemu unit-programs fuzz-programs test trust test-host \
     coverage test-long unit chaos soak models explore mutants fuzz \
     bench check format deps clean distclean help

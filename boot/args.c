@@ -6,6 +6,8 @@
  *     pinion.gomaxprocs=N    Ps at the start
  *     pinion.schedtrace=MS   the scheduler's state every MS milliseconds, as one line in Go's form
  *     pinion.chaos=SEED      the scheduler chooses at random (sched/chaos.c)
+ *     pinion.cpuprofile=HZ   a profile of the processors' time (sched/profile_cpu.c)
+ *     pinion.goroutineprofile=MS  the stacks of all goroutines after MS milliseconds, or at the end
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
 #include "boot/args.h"
@@ -40,6 +42,20 @@ static bool number(const char *s, unsigned *n)
     return true;
 }
 
+/* false: it is none of a profile's. */
+static bool profile_setting(struct profile_settings *s, const char *word)
+{
+    const char *v;
+    unsigned n = 0;
+    if ((v = value_of(word, "pinion.cpuprofile")) != NULL && number(v, &n))
+        s->cpu_hz = n;
+    else if (v == NULL && (v = value_of(word, "pinion.goroutineprofile")) != NULL && number(v, &n))
+        s->goroutines = true, s->goroutines_ms = n;
+    else if (v != NULL)
+        kprintf("pinion: %s: a number is wanted; there will be no profile\n", word);
+    return v != NULL;
+}
+
 static void setting(struct args *a, char *word)
 {
     const char *v;
@@ -55,6 +71,8 @@ static void setting(struct args *a, char *word)
     } else if ((v = value_of(word, "pinion.chaos")) != NULL) {
         if (!number(v, &a->chaos) || a->chaos == 0)
             kprintf("pinion: %s: a seed from 1 is wanted; there will be no chaos\n", word);
+    } else if (profile_setting(&a->profiles, word)) {
+        return;
     } else if (strcmp(word, "pinion.memstats") == 0 || strcmp(word, "pinion.memstats=1") == 0) {
         a->memstats = true;
     } else if (value_of(word, "pinion.host") == NULL) {

@@ -4,6 +4,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include "sched/sched.h"
 
 #define ARGS_MAX   64   /* words for the program, its name included */
 #define ARGS_BYTES 2048 /* of all words */
@@ -16,6 +17,7 @@ struct args {
     unsigned schedtrace;      /* milliseconds; 0: not given */
     unsigned chaos;           /* a seed; 0: not given */
     bool memstats;
+    struct profile_settings profiles;
 };
 
 /* Takes the words apart. A setting that is unknown or makes no sense is reported and passed over;

@@ -40,6 +40,9 @@ SRCS += sched/sysmon.c
 SRCS += sched/wired.c
 SRCS += sched/schedtrace.c
 SRCS += sched/chaos.c
+SRCS += sched/profile.c
+SRCS += sched/profile_cpu.c
+SRCS += sched/profile_g.c
 
 # newlib's, and our malloc: the host has a C library of its own.
 ifeq ($(ARCH),host)

@@ -45,3 +45,28 @@ void runtime_read_mem_stats(struct runtime_mem_stats *);
 void runtime_read_sched_stats(struct runtime_sched_stats *);
 /* One P's; false: there is no P of that number. */
 bool runtime_read_p_stats(int p, struct runtime_sched_stats *);
+
+/*
+ * ---- profiles ----
+ *
+ * A profile is a set of stacks with counts. It leaves the machine over the console, in lines of text on
+ * a stream of its own, when it is written; tools/pinion-run makes a file of it that `go tool pprof`
+ * opens, tools/pinion-profile does so from the log of a serial line. docs/profiles.md says more.
+ *
+ * All of these: any goroutine that is not in a blocking section, preemption on.
+ */
+
+/*
+ * Begins to sample, hz times a second (1 to 10000; 100 is usual), what each hart that is awake is at,
+ * until runtime_cpu_profile_stop, which writes the profile "cpu". Takes 128 KiB a hart, kept for the
+ * next. -1: errno EINVAL, hz is none; EBUSY, it is on already; ENOMEM. Go: pprof.StartCPUProfile.
+ */
+int runtime_cpu_profile_start(int hz);
+/* Does nothing if it is not on. Go: pprof.StopCPUProfile. */
+void runtime_cpu_profile_stop(void);
+
+/*
+ * Writes a profile as of now. "goroutine": all goroutines, by stack; the harts stand still meanwhile.
+ * -1: errno EINVAL, there is no profile of that name; ENOMEM. Go: pprof.Lookup(name).WriteTo.
+ */
+int runtime_profile_write(const char *name);

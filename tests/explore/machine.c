@@ -26,6 +26,7 @@
 #include "kernel/vm.h"
 #include "sched/cache.h"
 #include "sched/chaos.h"
+#include "sched/profile.h"
 #include "sched/schedtrace.h"
 #include "sched/traceback.h"
 #include "tests/explore/engine.h"
@@ -438,6 +439,11 @@ void traceback_all(struct g *skip)
 void schedtrace_tick(struct m *m)
 {
     (void)m;
+}
+
+void cpu_profile_tick(struct m *m, const struct arch_frame *f)
+{
+    (void)m, (void)f;
 }
 
 bool chaos_on;

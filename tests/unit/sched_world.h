@@ -9,6 +9,7 @@
 #include "sched/chaos.h"
 #include "sched/gmp.h"
 #include "sched/preempt.h"
+#include "sched/profile.h"
 #include "sched/schedtrace.h"
 #include "sched/section.h"
 #include "sched/sysmon.h"
@@ -133,6 +134,11 @@ DEFAULT void chaos_tick(struct m *m)
 DEFAULT void schedtrace_tick(struct m *m)
 {
     (void)m;
+}
+
+DEFAULT void cpu_profile_tick(struct m *m, const struct arch_frame *f)
+{
+    (void)m, (void)f;
 }
 
 DEFAULT bool section_timer_due(void)
