@@ -8,6 +8,7 @@
  *     pinion.chaos=SEED      the scheduler chooses at random (sched/chaos.c)
  *     pinion.cpuprofile=HZ   a profile of the processors' time (sched/profile_cpu.c)
  *     pinion.goroutineprofile=MS  the stacks of all goroutines after MS milliseconds, or at the end
+ *     pinion.heapprofile=BYTES    who allocates, one sample in so many bytes
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
 #include "boot/args.h"
@@ -51,6 +52,8 @@ static bool profile_setting(struct profile_settings *s, const char *word)
         s->cpu_hz = n;
     else if (v == NULL && (v = value_of(word, "pinion.goroutineprofile")) != NULL && number(v, &n))
         s->goroutines = true, s->goroutines_ms = n;
+    else if (v == NULL && (v = value_of(word, "pinion.heapprofile")) != NULL && number(v, &n))
+        s->heap_bytes = n;
     else if (v != NULL)
         kprintf("pinion: %s: a number is wanted; there will be no profile\n", word);
     return v != NULL;

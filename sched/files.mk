@@ -43,8 +43,10 @@ SRCS += sched/chaos.c
 SRCS += sched/profile.c
 SRCS += sched/profile_cpu.c
 SRCS += sched/profile_g.c
+SRCS += sched/profile_heap.c
 
 # newlib's, and our malloc: the host has a C library of its own.
 ifeq ($(ARCH),host)
-SRCS := $(filter-out sched/libc.c sched/cache.c sched/malloc.c sched/heap_check.c sched/memstats.c,$(SRCS))
+SRCS := $(filter-out sched/libc.c sched/cache.c sched/malloc.c sched/heap_check.c sched/memstats.c \
+    sched/profile_heap.c,$(SRCS))
 endif

@@ -48,6 +48,8 @@
 #include "kernel/format.h"
 #include "kernel/page.h"
 #include "kernel/vm.h"
+#include "sched/proc.h"
+#include "sched/profile_heap.h"
 #include "sched/sched.h"
 #include "sched/section.h"
 
@@ -91,6 +93,14 @@ void stacks_free(struct stacks *s)
 uintptr_t *stacks_next(struct stacks *s)
 {
     return stack_at(s, s->used)->pc;
+}
+
+void stacks_copy(struct stacks *to, const struct stacks *from)
+{
+    for (uint32_t i = 0; i < from->used; i++)
+        to->word[i] = from->word[i];
+    to->used = from->used;
+    to->lost = from->lost;
 }
 
 static uint64_t hash_of(const uintptr_t *pc, uint32_t n)
@@ -270,17 +280,35 @@ void profile_end(const char *kind, uint32_t lines, uint64_t lost, int64_t lasted
     mutex_unlock(&writing);
 }
 
+int profile_write(const char *kind, struct stacks *s, int64_t period)
+{
+    if (s == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    profile_begin(kind, period);
+    profile_end(kind, profile_stacks(kind, s), s->lost, 0);
+    preempt_off();
+    stacks_free(s);
+    preempt_on();
+    return 0;
+}
+
 /* ---- what programs call, and boot ---- */
 
 int runtime_profile_write(const char *kind)
 {
     if (strcmp(kind, "goroutine") == 0)
         return goroutine_profile_write();
+    if (strcmp(kind, "heap") == 0)
+        return heap_profile_write();
     errno = EINVAL;
     return -1;
 }
 
 static _Atomic uint32_t goroutines_due; /* 1: yes */
+
+static bool heap_due; /* written at the start */
 
 static void write_goroutines(void *unused)
 {
@@ -294,6 +322,8 @@ static void at_exit(void)
 {
     runtime_cpu_profile_stop();
     write_goroutines(NULL);
+    if (heap_due)
+        runtime_profile_write("heap");
 }
 
 static void not_begun(const char *what, unsigned value)
@@ -311,6 +341,9 @@ void sched_profiles(const struct profile_settings *s)
     if (s->goroutines_ms != 0 &&
         time_after_func(s->goroutines_ms * MILLISECOND, write_goroutines, NULL) == NULL)
         not_begun("goroutineprofile", s->goroutines_ms);
-    if (s->cpu_hz != 0 || s->goroutines)
+    heap_due = s->heap_bytes != 0 && runtime_set_mem_profile_rate((int)s->heap_bytes) == 0;
+    if (s->heap_bytes != 0 && !heap_due)
+        not_begun("heapprofile", s->heap_bytes);
+    if (s->cpu_hz != 0 || s->goroutines || heap_due)
         atexit(at_exit);
 }

@@ -25,6 +25,8 @@ struct stacks {
 bool stacks_make(struct stacks *s, size_t pages);
 void stacks_clear(struct stacks *s);
 void stacks_free(struct stacks *s);
+/* to: with no fewer pages. */
+void stacks_copy(struct stacks *to, const struct stacks *from);
 /* Where the next stack is to be written, PROFILE_DEPTH words at most, before … */
 uintptr_t *stacks_next(struct stacks *s);
 /* … it is counted, with its n words. What of it is known now; NULL: there is no room for it. */
@@ -45,6 +47,9 @@ uint32_t profile_frame(const struct g *g, const struct arch_frame *f, uintptr_t 
 void profile_begin(const char *kind, int64_t period);
 uint32_t profile_stacks(const char *kind, const struct stacks *s);
 void profile_end(const char *kind, uint32_t lines, uint64_t lost, int64_t lasted);
+
+/* All three for one table, which is freed then. s NULL: nothing, and -1, errno ENOMEM. */
+int profile_write(const char *kind, struct stacks *s, int64_t period);
 
 /* From every timer interrupt of m: f is what it interrupted, NULL if that is not told. */
 void cpu_profile_tick(struct m *m, const struct arch_frame *f);

@@ -6,7 +6,6 @@
  * it, and from here if it is the one that asks. Meanwhile no lock may be taken, so the memory is taken
  * before; it is written out afterwards, when all go on.
  */
-#include <errno.h>
 #include "sched/chunk.h"
 #include "sched/freeze.h"
 #include "sched/proc.h"
@@ -47,14 +46,5 @@ int goroutine_profile_write(void)
         freeze_end();
     }
     preempt_on();
-    if (!made) {
-        errno = ENOMEM;
-        return -1;
-    }
-    profile_begin("goroutine", 1);
-    profile_end("goroutine", profile_stacks("goroutine", &s), s.lost, 0);
-    preempt_off();
-    stacks_free(&s);
-    preempt_on();
-    return 0;
+    return profile_write("goroutine", made ? &s : NULL, 1);
 }

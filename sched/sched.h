@@ -25,9 +25,11 @@ void sched_chaos(unsigned seed);
 void sched_memstats_at_exit(void);
 /* Profiles that the boot arguments ask for (profile.c). */
 struct profile_settings {
-    unsigned cpu_hz;        /* 0: none */
-    unsigned goroutines_ms; /* so long after the start, or at exit if that comes first; 0: at exit */
+    unsigned cpu_hz; /* 0: none */
+    unsigned
+        goroutines_ms; /* so long after the start, or at exit if that comes first; 0: at exit */
     bool goroutines;
+    unsigned heap_bytes; /* one sample in so many; 0: none */
 };
 /* They begin, and are written at exit. Goroutine 1, before main. */
 void sched_profiles(const struct profile_settings *s);

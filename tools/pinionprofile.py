@@ -9,6 +9,7 @@ profile.proto of a Profile. Its addresses have no names: pprof finds them in the
 says which part of that file lay where.
 """
 import bisect
+import math
 import os
 import re
 import struct
@@ -22,14 +23,26 @@ MILLION = 1000000
 # sample, those of the period, and the value that is shown first.
 KINDS = {
     "cpu": ((("samples", "count"), ("cpu", "nanoseconds")), ("cpu", "nanoseconds"), "cpu"),
+    "heap": ((("alloc_objects", "count"), ("alloc_space", "bytes"), ("inuse_objects", "count"),
+              ("inuse_space", "bytes")), ("space", "bytes"), "inuse_space"),
     "goroutine": ((("goroutine", "count"),), ("goroutine", "count"), "goroutine"),
 }
+
+# Those that allocate for their callers, who are wanted (sched/malloc.c, sched/libc.c).
+ALLOCATORS = {"heap_note", "heap_allocate", "malloc_long", "malloc_slow", "heap_malloc", "malloc", "heap_calloc",
+              "calloc", "heap_realloc", "realloc", "heap_aligned", "aligned_alloc", "memalign",
+              "posix_memalign", "_malloc_r", "_calloc_r", "_realloc_r", "_memalign_r"}
 
 
 def values_of(kind, period, counts, stack):
     """The values of a sample, and its addresses, from a line's counts and addresses."""
     if kind == "cpu":
         return (counts[0], counts[0] * period), stack
+    if kind == "heap":  # an object of n bytes was sampled with a probability of 1 - e^(-n/period)
+        size, *stack = stack
+        scale = 1 if period <= 1 else -1 / math.expm1(-size / period)
+        made, there = counts[0] * scale, (counts[0] - counts[1]) * scale
+        return (made, made * size, there, there * size), tuple(stack)
     return counts[:1], stack
 
 
@@ -45,6 +58,15 @@ class Profile:
         known = self.samples.get(stack, (0,) * len(values))
         self.samples[stack] = tuple(a + b for a, b in zip(known, values))
         self.lines += 1
+
+    def leave_out(self, names, elf):
+        """The innermost addresses that lie in functions of these names go."""
+        name, samples, self.samples = namer(elf), self.samples, {}
+        for stack, values in samples.items():
+            while len(stack) > 1 and name(stack[0]).split(".")[0] in names:
+                stack = stack[1:]
+            known = self.samples.get(stack, (0,) * len(values))
+            self.samples[stack] = tuple(a + b for a, b in zip(known, values))
 
     def total(self, value=0):
         return sum(v[value] for v in self.samples.values())
@@ -144,8 +166,8 @@ class Elf:
         return sorted(found.items())
 
 
-def by_function(profile, elf, value):
-    """{function: (flat, cumulative)} of one value of the samples."""
+def namer(elf):
+    """A function that says which function an address lies in."""
     functions = elf.functions()
     starts = [address for address, _ in functions]
 
@@ -153,6 +175,12 @@ def by_function(profile, elf, value):
         at = bisect.bisect_right(starts, address) - 1
         return functions[at][1] if at >= 0 else hex(address)
 
+    return name
+
+
+def by_function(profile, elf, value):
+    """{function: (flat, cumulative)} of one value of the samples."""
+    name = namer(elf)
     flat, cumulative = {}, {}
     for stack, values in profile.samples.items():
         names = [name(address) for address in stack]
@@ -203,7 +231,7 @@ def encode(profile, elf):
     locations = {}
     for stack, values in profile.samples.items():
         ids = [locations.setdefault(address, len(locations) + 1) for address in stack]
-        out.append(piece(2, packed(1, ids) + packed(2, values)))
+        out.append(piece(2, packed(1, ids) + packed(2, map(round, values))))
     out.append(piece(3, number(1, 1) + number(2, start) + number(3, limit) + number(4, offset)
                      + number(5, string(elf.path))))
     for address, no in locations.items():
@@ -228,6 +256,8 @@ def write_files(reader, elf_path, folder, say):
         seen[profile.kind] = n = seen.get(profile.kind, 0) + 1
         path = os.path.join(folder, profile.kind + (f".{n}" if n > 1 else "") + ".pb")
         os.makedirs(folder, exist_ok=True)
+        if profile.kind == "heap":
+            profile.leave_out(ALLOCATORS, elf)
         with open(path, "wb") as file:
             file.write(encode(profile, elf))
         complaint = profile.complaint()
@@ -242,4 +272,7 @@ def summary(profile):
     if profile.kind == "cpu":
         return (f"{profile.total()} samples, one each {profile.period / MILLION:g} ms, "
                 f"of {profile.duration / MILLION:.0f} ms")
+    if profile.kind == "heap":
+        return (f"{round(profile.total(3)) >> 10} KiB in {round(profile.total(2))} objects of "
+                f"{round(profile.total(1)) >> 10} KiB allocated")
     return f"{profile.total()} goroutines"

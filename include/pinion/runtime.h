@@ -66,7 +66,16 @@ int runtime_cpu_profile_start(int hz);
 void runtime_cpu_profile_stop(void);
 
 /*
+ * From now on one object in so many bytes of what is allocated goes into the profile "heap", on average,
+ * with who asked for it; 1: each; 0: no more. From the first call on malloc and free are slower, for as
+ * long as the program runs. What it has allocated before is not in it. -1: errno EINVAL, bytes < 0; ENOMEM; ENOSYS, this board's malloc is not ours.
+ * Go: runtime.MemProfileRate, which is 512 KiB from the start.
+ */
+int runtime_set_mem_profile_rate(int bytes);
+
+/*
  * Writes a profile as of now. "goroutine": all goroutines, by stack; the harts stand still meanwhile.
- * -1: errno EINVAL, there is no profile of that name; ENOMEM. Go: pprof.Lookup(name).WriteTo.
+ * "heap": objects and bytes allocated, and those not freed, estimated from the samples. -1: errno EINVAL,
+ * there is no profile of that name, or nothing was sampled for it; ENOMEM. Go: pprof.Lookup(name).WriteTo.
  */
 int runtime_profile_write(const char *name);
