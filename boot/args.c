@@ -9,6 +9,7 @@
  *     pinion.cpuprofile=HZ   a profile of the processors' time (sched/profile_cpu.c)
  *     pinion.goroutineprofile=MS  the stacks of all goroutines after MS milliseconds, or at the end
  *     pinion.heapprofile=BYTES    who allocates, one sample in so many bytes
+ *     pinion.mutexprofile=N  who keeps others waiting for a mutex, one wait in N
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
 #include "boot/args.h"
@@ -54,6 +55,8 @@ static bool profile_setting(struct profile_settings *s, const char *word)
         s->goroutines = true, s->goroutines_ms = n;
     else if (v == NULL && (v = value_of(word, "pinion.heapprofile")) != NULL && number(v, &n))
         s->heap_bytes = n;
+    else if (v == NULL && (v = value_of(word, "pinion.mutexprofile")) != NULL && number(v, &n))
+        s->mutex_fraction = n;
     else if (v != NULL)
         kprintf("pinion: %s: a number is wanted; there will be no profile\n", word);
     return v != NULL;

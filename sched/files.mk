@@ -44,6 +44,7 @@ SRCS += sched/profile.c
 SRCS += sched/profile_cpu.c
 SRCS += sched/profile_g.c
 SRCS += sched/profile_heap.c
+SRCS += sched/profile_mutex.c
 
 # newlib's, and our malloc: the host has a C library of its own.
 ifeq ($(ARCH),host)

@@ -302,13 +302,15 @@ int runtime_profile_write(const char *kind)
         return goroutine_profile_write();
     if (strcmp(kind, "heap") == 0)
         return heap_profile_write();
+    if (strcmp(kind, "mutex") == 0)
+        return mutex_profile_write();
     errno = EINVAL;
     return -1;
 }
 
 static _Atomic uint32_t goroutines_due; /* 1: yes */
 
-static bool heap_due; /* written at the start */
+static bool heap_due, mutex_due; /* written at the start */
 
 static void write_goroutines(void *unused)
 {
@@ -324,6 +326,8 @@ static void at_exit(void)
     write_goroutines(NULL);
     if (heap_due)
         runtime_profile_write("heap");
+    if (mutex_due)
+        runtime_profile_write("mutex");
 }
 
 static void not_begun(const char *what, unsigned value)
@@ -344,6 +348,10 @@ void sched_profiles(const struct profile_settings *s)
     heap_due = s->heap_bytes != 0 && runtime_set_mem_profile_rate((int)s->heap_bytes) == 0;
     if (s->heap_bytes != 0 && !heap_due)
         not_begun("heapprofile", s->heap_bytes);
-    if (s->cpu_hz != 0 || s->goroutines || heap_due)
+    mutex_due =
+        s->mutex_fraction != 0 && runtime_set_mutex_profile_fraction((int)s->mutex_fraction) >= 0;
+    if (s->mutex_fraction != 0 && !mutex_due)
+        not_begun("mutexprofile", s->mutex_fraction);
+    if (s->cpu_hz != 0 || s->goroutines || heap_due || mutex_due)
         atexit(at_exit);
 }

@@ -56,3 +56,10 @@ void cpu_profile_tick(struct m *m, const struct arch_frame *f);
 
 /* Every goroutine's stack, as of now. 0; or -1, errno ENOMEM. A goroutine, preemption on. */
 int goroutine_profile_write(void);
+
+/* An event in so many is kept; 0: the profile is off. */
+extern _Atomic uint32_t mutex_profile_fraction;
+/* An unlock wakes a goroutine that has waited so long, ns. Preemption off, no lock held. */
+void mutex_profile_event(int64_t waited);
+/* 0; or -1, errno EINVAL, it has never been on; ENOMEM. A goroutine, preemption on. */
+int mutex_profile_write(void);

@@ -29,7 +29,8 @@ struct profile_settings {
     unsigned
         goroutines_ms; /* so long after the start, or at exit if that comes first; 0: at exit */
     bool goroutines;
-    unsigned heap_bytes; /* one sample in so many; 0: none */
+    unsigned heap_bytes;     /* one sample in so many; 0: none */
+    unsigned mutex_fraction; /* one wait in so many; 0: none */
 };
 /* They begin, and are written at exit. Goroutine 1, before main. */
 void sched_profiles(const struct profile_settings *s);

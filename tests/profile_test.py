@@ -203,6 +203,21 @@ def objects_are_counted_where_they_are_made(board, smp):
         check(f"{what}: {name}", all(abs(g - v) <= 0.1 * v for g, v in zip(got, values)), got, values)
 
 
+def waits_are_counted_where_the_lock_is_let_go(board, smp):
+    what = f"{board} smp={smp}: mutex"
+    status, reader, path = run("waits", board, smp, "pinion.mutexprofile=1", icount="0")
+    check(f"{what}: ends well", status == 0, status)
+    whole, folder, said = written(reader, path, "test")
+    check(f"{what}: is whole", whole and len(reader.profiles) == 1, said)
+    profile = Decoded(os.path.join(folder, "mutex.pb"), pinionprofile.Elf(path))
+    got = {name: [sum(v[i] for names, v in profile.samples if names[0] == name) for i in range(2)]
+           for name in ("holds_long", "holds_shortly")}
+    # Each time, each of three waits until the lock comes to it: 20 ms and more, or 1 ms and more.
+    long, short = got["holds_long"], got["holds_shortly"]
+    check(f"{what}: counts", long[0] >= 5 and short[0] >= 5, got)
+    check(f"{what}: times", long[1] >= 5 * 20e6 and short[1] >= 5 * 1e6 and long[1] / long[0] >= 20e6, got)
+
+
 # ---- the lines
 
 def with_crc(text):
@@ -234,6 +249,7 @@ def main():
             seventy_twenty_ten_are_seen(board, smp)
             goroutines_are_counted_where_they_wait(board, smp)
             objects_are_counted_where_they_are_made(board, smp)
+            waits_are_counted_where_the_lock_is_let_go(board, smp)
     seventy_twenty_ten_are_seen(BOARDS[0], 1, raw=True)
     return "\n".join(wrong) or 0
 

@@ -25,19 +25,25 @@ KINDS = {
     "cpu": ((("samples", "count"), ("cpu", "nanoseconds")), ("cpu", "nanoseconds"), "cpu"),
     "heap": ((("alloc_objects", "count"), ("alloc_space", "bytes"), ("inuse_objects", "count"),
               ("inuse_space", "bytes")), ("space", "bytes"), "inuse_space"),
+    "mutex": ((("contentions", "count"), ("delay", "nanoseconds")), ("contentions", "count"), "delay"),
     "goroutine": ((("goroutine", "count"),), ("goroutine", "count"), "goroutine"),
 }
 
-# Those that allocate for their callers, who are wanted (sched/malloc.c, sched/libc.c).
-ALLOCATORS = {"heap_note", "heap_allocate", "malloc_long", "malloc_slow", "heap_malloc", "malloc", "heap_calloc",
-              "calloc", "heap_realloc", "realloc", "heap_aligned", "aligned_alloc", "memalign",
-              "posix_memalign", "_malloc_r", "_calloc_r", "_realloc_r", "_memalign_r"}
+# Functions that do it for their callers, who are wanted (sched/malloc.c, libc.c, mutex.c).
+LEFT_OUT = {
+    "heap": {"heap_note", "heap_allocate", "malloc_long", "malloc_slow", "heap_malloc", "malloc",
+             "heap_calloc", "calloc", "heap_realloc", "realloc", "heap_aligned", "aligned_alloc",
+             "memalign", "posix_memalign", "_malloc_r", "_calloc_r", "_realloc_r", "_memalign_r"},
+    "mutex": {"unlock_any", "unlock_again", "mutex_unlock_slow_"},
+}
 
 
 def values_of(kind, period, counts, stack):
     """The values of a sample, and its addresses, from a line's counts and addresses."""
     if kind == "cpu":
         return (counts[0], counts[0] * period), stack
+    if kind == "mutex":
+        return counts, stack
     if kind == "heap":  # an object of n bytes was sampled with a probability of 1 - e^(-n/period)
         size, *stack = stack
         scale = 1 if period <= 1 else -1 / math.expm1(-size / period)
@@ -256,8 +262,7 @@ def write_files(reader, elf_path, folder, say):
         seen[profile.kind] = n = seen.get(profile.kind, 0) + 1
         path = os.path.join(folder, profile.kind + (f".{n}" if n > 1 else "") + ".pb")
         os.makedirs(folder, exist_ok=True)
-        if profile.kind == "heap":
-            profile.leave_out(ALLOCATORS, elf)
+        profile.leave_out(LEFT_OUT.get(profile.kind, ()), elf)
         with open(path, "wb") as file:
             file.write(encode(profile, elf))
         complaint = profile.complaint()
@@ -275,4 +280,6 @@ def summary(profile):
     if profile.kind == "heap":
         return (f"{round(profile.total(3)) >> 10} KiB in {round(profile.total(2))} objects of "
                 f"{round(profile.total(1)) >> 10} KiB allocated")
+    if profile.kind == "mutex":
+        return f"{profile.total()} waits of {profile.total(1) / MILLION:.3f} ms in all"
     return f"{profile.total()} goroutines"

@@ -74,8 +74,15 @@ void runtime_cpu_profile_stop(void);
 int runtime_set_mem_profile_rate(int bytes);
 
 /*
+ * From now on one in n of the waits for a mutex, at random, goes into the profile "mutex", with who
+ * unlocked it at the end of the wait; 1: each; 0: none; n < 0: as it was. Returns what n was before.
+ * -1: errno ENOMEM. rwmutex is not in it. Go: runtime.SetMutexProfileFraction.
+ */
+int runtime_set_mutex_profile_fraction(int n);
+
+/*
  * Writes a profile as of now. "goroutine": all goroutines, by stack; the harts stand still meanwhile.
- * "heap": objects and bytes allocated, and those not freed, estimated from the samples. -1: errno EINVAL,
- * there is no profile of that name, or nothing was sampled for it; ENOMEM. Go: pprof.Lookup(name).WriteTo.
+ * "heap": objects and bytes allocated, and those not freed, estimated from the samples. "mutex": waits and
+ * their time. -1: errno EINVAL, there is no profile of that name, or it has never been on; ENOMEM. Go: pprof.Lookup(name).WriteTo.
  */
 int runtime_profile_write(const char *name);

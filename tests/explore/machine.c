@@ -446,6 +446,11 @@ void cpu_profile_tick(struct m *m, const struct arch_frame *f)
     (void)m, (void)f;
 }
 
+void mutex_profile_event(int64_t waited)
+{
+    (void)waited;
+}
+
 bool chaos_on;
 
 void chaos_tick(struct m *m)
