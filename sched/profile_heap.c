@@ -6,7 +6,7 @@
  * as in Go. Then an object of n bytes is sampled with a probability of 1 - e^(-n/rate), and who reads
  * the profile divides by it (tools/pinionprofile.py): that is why the size is part of what is counted.
  *
- *     a stack here: size, address, address …     counts: objects sampled; of these, freed
+ *     a stack here: size, by, address, address …     counts: objects sampled; of these, freed
  *
  * A sampled object is remembered by address until it is freed: a table of chains. free looks at the
  * chain's head without a lock, and most often there is none:
@@ -15,8 +15,9 @@
  *       it, by the program's own means, and with x what was written before malloc returned.
  *   P2  An object leaves its chain before its memory is free, so an address is there at most once.
  *
- * The innermost addresses of a stack are malloc's own, and who reads it leaves them out. Only the address
- * of the call would tell where they end, and for malloc to note that takes an instruction or a stack.
+ * The innermost addresses of a stack are malloc's own, and who reads it leaves them out. `by`, where malloc
+ * was called from, would tell where they end, but for its short way to note that takes a stack. Debug
+ * images know it, and need it: there that way has a frame, but no frame pointer.
  *
  * What it costs. Off, nothing in malloc's and free's short ways: they look at their lists, and the
  * profile turns these lists off (cache_short_cuts), on all Ps, so that every request takes the long way
@@ -110,7 +111,7 @@ static struct live *live_new(void)
 }
 
 /* frame: heap_profile_malloc's. */
-static void add_locked(const void *x, size_t size, uintptr_t frame)
+static void add_locked(const void *x, size_t size, uintptr_t by, uintptr_t frame)
 {
     uintptr_t *pc = stacks_next(&stacks);
     struct live *l = live_new();
@@ -120,7 +121,8 @@ static void add_locked(const void *x, size_t size, uintptr_t frame)
     }
     l->x = x;
     pc[0] = size;
-    l->made = stacks_count(&stacks, profile_callers(g_self(), frame, pc, 1), 1, 0);
+    pc[1] = by != 0 ? by - 1 : 0;
+    l->made = stacks_count(&stacks, profile_callers(g_self(), frame, pc, 2), 1, 0);
     if (l->made == NULL) {
         l->next = spare;
         spare = l;
@@ -132,12 +134,12 @@ static void add_locked(const void *x, size_t size, uintptr_t frame)
     store_relaxed(head, l); /* relaxed: as above */
 }
 
-void heap_profile_malloc(const void *x, size_t size)
+void heap_profile_malloc(const void *x, size_t size, uintptr_t by)
 {
     struct p *p = preempt_off()->p;
     if (p != NULL && is_due(p, size)) {
         spin_lock(&lock);
-        add_locked(x, size, (uintptr_t)__builtin_frame_address(0));
+        add_locked(x, size, by, (uintptr_t)__builtin_frame_address(0));
         spin_unlock(&lock);
     }
     preempt_on();

@@ -3,9 +3,11 @@
  */
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 
-/* An object of `size` bytes has been made, and nobody has it yet. Its stack is that of the caller. */
-void heap_profile_malloc(const void *x, size_t size);
+/* An object of `size` bytes has been made, and nobody has it yet. Its stack is that of the caller, who
+ * was asked for it from where `by` returns to; 0: that is not known. */
+void heap_profile_malloc(const void *x, size_t size, uintptr_t by);
 /* One is about to be freed. */
 void heap_profile_free(const void *x);
 /* 0; or -1, errno EINVAL, there never was a rate; ENOMEM. A goroutine, preemption on. */

@@ -66,11 +66,15 @@ class Profile:
         self.lines += 1
 
     def leave_out(self, names, elf):
-        """The innermost addresses that lie in functions of these names go."""
+        """The innermost addresses that lie in functions of these names go. Of a heap's stack the first
+        says whose call it was, if it is known, and takes their place."""
         name, samples, self.samples = namer(elf), self.samples, {}
         for stack, values in samples.items():
-            while len(stack) > 1 and name(stack[0]).split(".")[0] in names:
+            by, stack = (stack[:1], stack[1:]) if self.kind == "heap" else ((), stack)
+            while stack and name(stack[0]).split(".")[0] in names:
                 stack = stack[1:]
+            if any(by) and stack[:1] != by:
+                stack = by + stack
             known = self.samples.get(stack, (0,) * len(values))
             self.samples[stack] = tuple(a + b for a, b in zip(known, values))
 
@@ -85,7 +89,8 @@ class Profile:
             return (f"of {self.wanted} stacks of the {self.kind} profile {self.lines} have come "
                     "undamaged: they are used")
         if self.lost:
-            return f"the {self.kind} profile lacks {self.lost} samples for which there was no room or time"
+            return (f"the {self.kind} profile lacks {self.lost} samples: harts were held up, by a busy "
+                    "host or with interrupts masked, or there was no room")
         return None
 
 

@@ -55,9 +55,9 @@ size_t stack_pages_pooled(void)
     return 3;
 }
 
-void heap_profile_malloc(const void *x, size_t size)
+void heap_profile_malloc(const void *x, size_t size, uintptr_t by)
 {
-    (void)x, (void)size;
+    (void)x, (void)size, (void)by;
     abort();
 }
 
