@@ -38,6 +38,7 @@
  */
 #include "sched/profile.h"
 #include <errno.h>
+#include <pinion/go.h>
 #include <pinion/runtime.h>
 #include <pinion/sync.h>
 #include <pinion/time.h>
@@ -95,7 +96,8 @@ uintptr_t *stacks_next(struct stacks *s)
     return stack_at(s, s->used)->pc;
 }
 
-void stacks_copy(struct stacks *to, const struct stacks *from)
+/* to: with no fewer pages. */
+static void stacks_copy(struct stacks *to, const struct stacks *from)
 {
     for (uint32_t i = 0; i < from->used; i++)
         to->word[i] = from->word[i];
@@ -294,6 +296,24 @@ int profile_write(const char *kind, struct stacks *s, int64_t period)
     return 0;
 }
 
+int profile_write_copy(const char *kind, const struct stacks *s, struct spin *lock, int64_t period)
+{
+    struct stacks copy;
+    if (s->word == NULL) {
+        errno = EINVAL;
+        return -1;
+    }
+    preempt_off();
+    bool made = stacks_make(&copy, STACK_PROFILE_PAGES);
+    if (made) {
+        spin_lock(lock);
+        stacks_copy(&copy, s);
+        spin_unlock(lock);
+    }
+    preempt_on();
+    return profile_write(kind, made ? &copy : NULL, period);
+}
+
 /* ---- what programs call, and boot ---- */
 
 int runtime_profile_write(const char *kind)
@@ -312,18 +332,23 @@ static _Atomic uint32_t goroutines_due; /* 1: yes */
 
 static bool heap_due, mutex_due; /* written at the start */
 
-static void write_goroutines(void *unused)
+static void write_goroutines(void)
 {
-    (void)unused;
     /* relaxed: once; what it shows it sees by stopping the harts. */
     if (atomic_exchange_explicit(&goroutines_due, 0, memory_order_relaxed))
         runtime_profile_write("goroutine");
 }
 
+static void write_goroutines_later(void *ms)
+{
+    time_sleep((int64_t)(intptr_t)ms * MILLISECOND);
+    write_goroutines();
+}
+
 static void at_exit(void)
 {
     runtime_cpu_profile_stop();
-    write_goroutines(NULL);
+    write_goroutines();
     if (heap_due)
         runtime_profile_write("heap");
     if (mutex_due)
@@ -342,9 +367,8 @@ void sched_profiles(const struct profile_settings *s)
         not_begun("cpuprofile", s->cpu_hz);
     /* relaxed: nobody else runs. */
     atomic_store_explicit(&goroutines_due, s->goroutines, memory_order_relaxed);
-    if (s->goroutines_ms != 0 &&
-        time_after_func(s->goroutines_ms * MILLISECOND, write_goroutines, NULL) == NULL)
-        not_begun("goroutineprofile", s->goroutines_ms);
+    if (s->goroutines_ms != 0)
+        go(write_goroutines_later, (void *)(intptr_t)s->goroutines_ms);
     heap_due = s->heap_bytes != 0 && runtime_set_mem_profile_rate((int)s->heap_bytes) == 0;
     if (s->heap_bytes != 0 && !heap_due)
         not_begun("heapprofile", s->heap_bytes);

@@ -25,8 +25,6 @@ struct stacks {
 bool stacks_make(struct stacks *s, size_t pages);
 void stacks_clear(struct stacks *s);
 void stacks_free(struct stacks *s);
-/* to: with no fewer pages. */
-void stacks_copy(struct stacks *to, const struct stacks *from);
 /* Where the next stack is to be written, PROFILE_DEPTH words at most, before … */
 uintptr_t *stacks_next(struct stacks *s);
 /* … it is counted, with its n words. What of it is known now; NULL: there is no room for it. */
@@ -50,6 +48,10 @@ void profile_end(const char *kind, uint32_t lines, uint64_t lost, int64_t lasted
 
 /* All three for one table, which is freed then. s NULL: nothing, and -1, errno ENOMEM. */
 int profile_write(const char *kind, struct stacks *s, int64_t period);
+
+/* The same for a copy, made with the lock held, of a table of STACK_PROFILE_PAGES that others go on writing
+ * to. -1 and errno EINVAL: there is none. */
+int profile_write_copy(const char *kind, const struct stacks *s, struct spin *lock, int64_t period);
 
 /* From every timer interrupt of m: f is what it interrupted, NULL if that is not told. */
 void cpu_profile_tick(struct m *m, const struct arch_frame *f);

@@ -226,18 +226,5 @@ int runtime_set_mem_profile_rate(int bytes)
 
 int heap_profile_write(void)
 {
-    struct stacks copy;
-    if (!heap_watched) {
-        errno = EINVAL;
-        return -1;
-    }
-    preempt_off();
-    bool made = stacks_make(&copy, STACK_PROFILE_PAGES);
-    if (made) {
-        spin_lock(&lock);
-        stacks_copy(&copy, &stacks);
-        spin_unlock(&lock);
-    }
-    preempt_on();
-    return profile_write("heap", made ? &copy : NULL, load_relaxed(&rate)); /* relaxed: a number */
+    return profile_write_copy("heap", &stacks, &lock, load_relaxed(&rate)); /* relaxed: a number */
 }

@@ -33,22 +33,13 @@ void mutex_profile_event(int64_t waited)
     spin_unlock(&lock);
 }
 
+/* Once made it stays. */
 static bool make_table(void)
 {
-    struct stacks made;
     preempt_off();
-    bool done = stacks.word != NULL;
-    if (!done && stacks_make(&made, STACK_PROFILE_PAGES)) {
-        spin_lock(&lock);
-        if (stacks.word == NULL) {
-            stacks = made;
-            made.word = NULL;
-        }
-        spin_unlock(&lock);
-        if (made.word != NULL)
-            stacks_free(&made);
-        done = true;
-    }
+    spin_lock(&lock);
+    bool done = stacks.word != NULL || stacks_make(&stacks, STACK_PROFILE_PAGES);
+    spin_unlock(&lock);
     preempt_on();
     return done;
 }
@@ -68,18 +59,5 @@ int runtime_set_mutex_profile_fraction(int n)
 
 int mutex_profile_write(void)
 {
-    struct stacks copy;
-    if (stacks.word == NULL) {
-        errno = EINVAL;
-        return -1;
-    }
-    preempt_off();
-    bool made = stacks_make(&copy, STACK_PROFILE_PAGES);
-    if (made) {
-        spin_lock(&lock);
-        stacks_copy(&copy, &stacks);
-        spin_unlock(&lock);
-    }
-    preempt_on();
-    return profile_write("mutex", made ? &copy : NULL, 1);
+    return profile_write_copy("mutex", &stacks, &lock, 1);
 }
