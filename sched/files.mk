@@ -46,6 +46,13 @@ SRCS += sched/profile_g.c
 SRCS += sched/profile_heap.c
 SRCS += sched/profile_mutex.c
 
+# In every image, and mostly for nothing: small.
+CFLAGS_sched/profile.c = -Os
+CFLAGS_sched/profile_g.c = -Os
+CFLAGS_sched/profile_heap.c = -Os
+CFLAGS_sched/profile_mutex.c = -Os
+CFLAGS_sched/profile_cpu.c = -Os
+
 # newlib's, and our malloc: the host has a C library of its own.
 ifeq ($(ARCH),host)
 SRCS := $(filter-out sched/libc.c sched/cache.c sched/malloc.c sched/heap_check.c sched/memstats.c \
