@@ -18,6 +18,8 @@ BUILD  = build
 SEEDS   = 100
 MINUTES = 10
 CHAOS   =
+PROFILE = cpu
+RATE    =
 # BOARD=host: whose program it is to be, this computer's or another's.
 THIS_ISA := $(shell uname -m)
 HOST_ISA  = $(THIS_ISA)
@@ -41,7 +43,7 @@ comma = ,
 
 # ---- One board, or a sentence that says what is wrong with the words.
 
-GOALS_WITH_WORDS = run gdb trace image images print-run print-qemu
+GOALS_WITH_WORDS = run gdb trace profile image images print-run print-qemu
 ifneq ($(filter $(GOALS_WITH_WORDS),$(MAKECMDGOALS)),)
 -include $(if $(filter $(BOARD),$(BOARDS)),board/$(BOARD)/board.mk)
 wrong := $(shell tools/check-words $(call quote,$(BOARD)) $(call quote,$(BOARDS)) \
@@ -230,8 +232,8 @@ RUN_LINE  = $(if $(HOSTED),host=$(strip $(HOST_RUN) $(firstword $(ELFS))) pinion
 QEMU_LINE = $(QEMU_$(ISA)) -machine $(QEMU_MACHINE)$(addprefix $(comma),$(MACHINE)) \
     $(addprefix -cpu ,$(QEMU_CPU)) -smp $(QEMU_SMP) -m $(MEM) $(QEMU_FLAGS) -kernel $(firstword $(KERNELS))
 
-RUN_WORDS = $(call quote,@$(RUN_LINE)) @elf=$(firstword $(ELFS)) ICOUNT=$(ICOUNT) \
-    $(foreach w,ARGS TIMEOUT TRACE GDB QEMU_ARGS,$(if $($w),$(call quote,$w=$($w))))
+RUN_WORDS = $(call quote,@$(RUN_LINE)) @elf=$(firstword $(ELFS)) @build=$(BUILD) \
+    ICOUNT=$(ICOUNT) $(foreach w,ARGS TIMEOUT TRACE GDB QEMU_ARGS,$(if $($w),$(call quote,$w=$($w))))
 run: image ## build APP and run it
 	@tools/pinion-run $(RUN_WORDS)
 
@@ -246,12 +248,15 @@ trace: image ## run APP and leave $(BUILD)/trace/NAME/{go.trace,trace.json,ctf/,
 gdb: image ## build APP and debug it: GDB that knows goroutines, and QEMU, which ends with it
 	@tools/pinion-run $(RUN_WORDS) $(call quote,@gdb=$(DEBUGGER)) $(addprefix @process=,$(GDB_PROCESS))
 
+profile: image ## run APP and leave BUILD/profile/NAME/KIND.pb, for go tool pprof; PROFILE=KIND
+	@tools/pinion-run $(RUN_WORDS) PROFILE=$(call quote,$(PROFILE)) RATE=$(call quote,$(RATE))
+
 image images: $(ELFS) $(KERNELS)
 	$(if $(filter print-run,$(MAKECMDGOALS)),,$(foreach k,$(sort $(KERNELS)),$(call say,OUT,$k)$(newline)))
 
 print-run: image print-qemu
 print-qemu:
-	@printf '@pinion %s\n' $(call quote,$(RUN_LINE)) $(call quote,elf=$(firstword $(ELFS)))
+	@printf '@pinion %s\n' $(call quote,$(RUN_LINE)) $(call quote,elf=$(firstword $(ELFS))) build=$(BUILD)
 
 define newline
 
@@ -371,6 +376,6 @@ help: ## this text
 	@tools/help Makefile board/*/board.mk
 
 FORCE:
-.PHONY: FORCE setup run gdb trace image images print-run print-qemu unit-programs fuzz-programs test trust test-host \
+.PHONY: FORCE setup run gdb trace profile image images print-run print-qemu unit-programs fuzz-programs test trust test-host \
     coverage test-long unit chaos soak models explore mutants fuzz \
     bench check format deps clean distclean help

@@ -13,6 +13,10 @@
  *                            runtime_trace_start on
  *     pinion.tracefile=FILE  where it goes when it ends, by semihosting
  *     pinion.leakcheck       goroutines that still wait at the end; =N: then 0 becomes N
+ *     pinion.cpuprofile=HZ   a profile of the processors' time (sched/profile_cpu.c)
+ *     pinion.goroutineprofile=MS  the stacks of all goroutines after MS milliseconds, or at the end
+ *     pinion.heapprofile=BYTES    who allocates, one sample in so many bytes
+ *     pinion.mutexprofile=N  who keeps others waiting for a mutex, one wait in N
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
 #include "boot/args.h"
@@ -65,6 +69,24 @@ static void trace_setting(struct tracing *t, const char *word, char *value)
     t->from_start = n > 0;
 }
 
+/* false: it is none of a profile's. */
+static bool profile_setting(struct profile_settings *s, char *word)
+{
+    const char *v;
+    unsigned n = 0;
+    if ((v = value_of(word, "pinion.cpuprofile")) != NULL && number(v, &n))
+        s->cpu_hz = n;
+    else if (v == NULL && (v = value_of(word, "pinion.goroutineprofile")) != NULL && number(v, &n))
+        s->goroutines = true, s->goroutines_ms = n;
+    else if (v == NULL && (v = value_of(word, "pinion.heapprofile")) != NULL && number(v, &n))
+        s->heap_bytes = n;
+    else if (v == NULL && (v = value_of(word, "pinion.mutexprofile")) != NULL && number(v, &n))
+        s->mutex_fraction = n;
+    else if (v != NULL)
+        kprintf("pinion: %s: a number is wanted; there will be no profile\n", word);
+    return v != NULL;
+}
+
 static void setting(struct args *a, char *word)
 {
     char *v;
@@ -102,6 +124,8 @@ static void setting(struct args *a, char *word)
             kprintf("pinion: %s: an exit value from 1 to 255 is wanted; it stays as it is\n", word);
             a->leakcheck_exit = 0;
         }
+    } else if (profile_setting(&a->profiles, word)) {
+        return;
     } else if (strcmp(word, "pinion.memstats") == 0 || strcmp(word, "pinion.memstats=1") == 0) {
         a->memstats = true;
     } else if (value_of(word, "pinion.host") == NULL) {

@@ -4,6 +4,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include "sched/sched.h"
 #include "sched/tracing.h"
 
 #define ARGS_MAX   64   /* words for the program, its name included */
@@ -21,6 +22,7 @@ struct args {
     bool memstats, leakcheck;
     unsigned leakcheck_exit; /* 0: not given */
     struct tracing trace;
+    struct profile_settings profiles;
 };
 
 /* Takes the words apart. A setting that is unknown or makes no sense is reported and passed over;

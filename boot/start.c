@@ -6,6 +6,7 @@
 #include "boot/args.h"
 #include "sched/defer.h"
 #include "sched/gmp.h"
+#include "sched/sched.h"
 
 int main(int argc, char **argv);
 
@@ -40,6 +41,7 @@ void _fini(void)
 void start_main(void *prepared)
 {
     struct args *a = prepared;
+    sched_profiles(&a->profiles);
     run_forwards(__preinit_array_start, __preinit_array_end);
     run_forwards(__init_array_start, __init_array_end);
     int status = main(a->argc, a->argv);

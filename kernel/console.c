@@ -49,6 +49,7 @@
  *     SO 0x0e   what follows is stdout
  *     SI 0x0f   what follows is stderr
  *     DLE 0x10  the next byte is data, xored with 0x40 (for the data bytes 0x0e, 0x0f and 0x10);
+ *               or it is 'F': what follows is files, as with SO;
  *               or it is 'E', and decimal digits and a newline follow: the exit record
  * Bytes are otherwise sent as they are: no CR is added. A pair is sent with interrupts masked, so
  * that a hart stopped by a panic never leaves half of one: the panic's first byte would be
@@ -65,6 +66,7 @@
 #define HOST_ERR    0x0f
 #define HOST_ESCAPE 0x10
 #define HOST_XOR    0x40
+#define HOST_FILE   'F' /* behind HOST_ESCAPE */
 
 #define WAIT_DIVISOR  10       /* the longest wait, as a part of a second */
 #define WAIT_TICKS_HZ 20000000 /* clock assumed until clock_init */
@@ -139,7 +141,10 @@ static void put_escaped(uint8_t c)
 static void put_text_host(enum console_stream to, const char *s, size_t n)
 {
     if (stream != to) {
-        put_byte(to == CONSOLE_OUT ? HOST_OUT : HOST_ERR);
+        if (to == CONSOLE_FILE)
+            put_escaped(HOST_FILE);
+        else
+            put_byte(to == CONSOLE_OUT ? HOST_OUT : HOST_ERR);
         stream = to;
     }
     for (; n; n--, s++) {

@@ -1,8 +1,8 @@
 /*
  * console: the serial line, polled; safe from any context.
  *
- * Three streams share the one line: the program's stdout, its stderr, and boot messages (which
- * count as stderr). When the boot arguments hold `pinion.host=1` each change of stream is framed
+ * Streams that share the one line: the program's stdout, its stderr, boot messages (which count as
+ * stderr), and files. When the boot arguments hold `pinion.host=1` each change of stream is framed
  * (see console.c), so that tools/pinion-run can take them apart; otherwise plain text goes out,
  * with CR before LF.
  */
@@ -13,7 +13,8 @@
 
 struct machine_console;
 
-enum console_stream { CONSOLE_OUT = 1, CONSOLE_ERR = 2 };
+/* FILE: lines of text that make files at the other end, such as profiles. */
+enum console_stream { CONSOLE_OUT = 1, CONSOLE_ERR = 2, CONSOLE_FILE = 3 };
 
 /*
  * Chooses the driver and maps nothing: regs must be reachable at virtual address `regs`. Until

@@ -61,9 +61,12 @@
 
 #define CACHES (sizeof(sched.p) / sizeof(sched.p[0])) /* at most */
 
+bool heap_watched;
+
 /* CLASS_NONE has no objects to take, and no address begins one if `begins` is 0. */
 void cache_short_cuts(struct cache *c, bool on)
 {
+    on = on && !heap_watched;
     c->short_cuts = on;
     for (unsigned n = 0; n <= TINY_MAX / GRAIN; n++)
         c->list_for[n] = &c->list[on ? size_class_tiny[n] : CLASS_NONE];

@@ -36,6 +36,9 @@ bool cache_make(struct p *p);
 /* false: from now on every malloc and free of p's owner takes the long way, where it can be looked
  * at (a debug image, a profile, a test that makes allocations fail). Its owner. */
 void cache_short_cuts(struct cache *c, bool on);
+/* A heap profile looks at all objects: there are no short cuts on any P. Written, once, with the world
+ * stopped. */
+extern bool heap_watched;
 /* The freed objects, which are somebody else's from now on. */
 static inline void *cache_take_freed(struct cache *c, unsigned class)
 {

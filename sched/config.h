@@ -77,6 +77,13 @@
 #define CHAOS_REFUSE_BLOCK 64
 #define CHAOS_REFUSE       8
 
+/* Addresses of a stack that a profile keeps. Go: 64 or 32. And pages of a hart's table of stacks, and of
+ * that of all goroutines: some 1000 stacks. */
+#define PROFILE_DEPTH       64u
+#define CPU_PROFILE_PAGES   32
+#define STACK_PROFILE_PAGES 64
+#define CPU_PROFILE_HZ_MAX  10000
+
 /* How long a hart that ends the run waits for the others to stop, ns. */
 #define HALT_WAIT_NS 100000000
 

@@ -18,6 +18,8 @@
 #include "kernel/clock.h"
 #include "sched/atomic.h"
 #include "sched/ipi.h"
+#include "sched/profile.h"
+#include "sched/timer.h"
 
 static struct spin freeze_lock;
 struct m *_Atomic freezer;
@@ -38,6 +40,8 @@ void freeze_check(struct m *m, struct arch_frame *f)
     m->frame = NULL;
     /* O12: release pairs with F6. */
     atomic_store_explicit(&m->frozen, false, memory_order_release);
+    if (timer_extras & EXTRA_CPU_PROFILE) /* since a moment ago, perhaps */
+        cpu_profile_tick(m, NULL);
 }
 
 /* Waits until every hart but self is frozen, or none is; not for ever. */

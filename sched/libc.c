@@ -306,15 +306,7 @@ int _write(int fd, const char *buf, int n)
         errno = EBADF;
         return -1;
     }
-    /* A serial line may take a second for what stdio writes at once: a blocking section. */
-    bool section = section_enter();
-    if (!section)
-        preempt_off();
-    console_write(fd == STDOUT_FILENO ? CONSOLE_OUT : CONSOLE_ERR, buf, (size_t)n);
-    if (section)
-        runtime_exitsyscall();
-    else
-        preempt_on();
+    section_write(fd == STDOUT_FILENO ? CONSOLE_OUT : CONSOLE_ERR, buf, (size_t)n);
     return n;
 }
 

@@ -54,6 +54,7 @@
 #include "sched/g.h"
 #include "sched/heap_check.h"
 #include "sched/proc.h"
+#include "sched/profile_heap.h"
 #include "sched/world.h"
 
 #define CALLER __builtin_return_address(0)
@@ -172,8 +173,20 @@ static void *object_new(size_t n, size_t align)
     return x;
 }
 
+static size_t object_bytes(const void *x, unsigned class)
+{
+    return class == CLASS_LARGE ? large_pages(x) * PAGE_SIZE : size_class[class].size;
+}
+
+/* x has been made. by: 0 in a release image, whose short way must not note it. */
+static __attribute__((noinline)) void *heap_note(void *x, uintptr_t by)
+{
+    heap_profile_malloc(x, object_bytes(x, span_class(x)), by);
+    return x;
+}
+
 /* by: who asks, a return address. */
-static void *allocate(size_t n, size_t align, uintptr_t by)
+static void *heap_allocate(size_t n, size_t align, uintptr_t by)
 {
     size_t room = check_room(n);
     void *x = object_new(room, align);
@@ -183,7 +196,8 @@ static void *allocate(size_t n, size_t align, uintptr_t by)
         errno = ENOMEM;
         return NULL;
     }
-    return check_begin(x, span_class(x), n, by);
+    x = check_begin(x, span_class(x), n, by);
+    return __builtin_expect(heap_watched, 0) ? heap_note(x, HEAP_CHECK ? by : 0) : x;
 }
 
 /* ---- freeing, the long way ---- */
@@ -235,7 +249,7 @@ static size_t usable(const void *x, unsigned class)
 {
     if (HEAP_CHECK)
         return check_size(x, class);
-    return class == CLASS_LARGE ? large_pages(x) * PAGE_SIZE : size_class[class].size;
+    return object_bytes(x, class);
 }
 
 /* ---- the short ways ---- */
@@ -247,7 +261,7 @@ static __attribute__((noinline)) void *malloc_long(size_t n, void *by)
     /* Now and then a first request is refused. */
     for (unsigned step = 1; step <= 2 && chaos_on && chaos_refuses(CHAOS_REFUSE_BLOCK); step++)
         reclaim(step);
-    return allocate(n, 1, (uintptr_t)by);
+    return heap_allocate(n, 1, (uintptr_t)by);
 }
 
 /* Mostly a batch has been used up; and there is another. */
@@ -261,7 +275,7 @@ static __attribute__((noinline)) HOT void *malloc_slow(size_t n, void *by)
         x = cache_take_kept(p->cache, size_class_of(n));
     }
     preempt_on();
-    return x != NULL ? x : allocate(n, 1, (uintptr_t)by);
+    return x != NULL ? x : heap_allocate(n, 1, (uintptr_t)by);
 }
 
 static __attribute__((noinline)) void free_slow(void *x, void *by)
@@ -273,6 +287,8 @@ static __attribute__((noinline)) void free_slow(void *x, void *by)
     struct p *p = g_self()->m->p;
     if (p != NULL && cache_freed_last(p->cache, class, x))
         heap_misused("double free", x, class);
+    if (__builtin_expect(heap_watched, 0))
+        heap_profile_free(x);
     object_free(x, class);
 }
 
@@ -395,7 +411,7 @@ void *heap_aligned(size_t align, size_t n)
         errno = EINVAL;
         return NULL;
     }
-    return allocate(n, align, (uintptr_t)CALLER);
+    return heap_allocate(n, align, (uintptr_t)CALLER);
 }
 
 size_t heap_usable(const void *x)

@@ -29,6 +29,17 @@ bool sched_traceback(const char *name);
 void sched_chaos(unsigned seed);
 /* Prints a table of the memory's use when the program ends (memstats.c). */
 void sched_memstats_at_exit(void);
+/* Profiles that the boot arguments ask for (profile.c). */
+struct profile_settings {
+    unsigned cpu_hz; /* 0: none */
+    unsigned
+        goroutines_ms; /* so long after the start, or at exit if that comes first; 0: at exit */
+    bool goroutines;
+    unsigned heap_bytes;     /* one sample in so many; 0: none */
+    unsigned mutex_fraction; /* one wait in so many; 0: none */
+};
+/* They begin, and are written at exit. Goroutine 1, before main. */
+void sched_profiles(const struct profile_settings *s);
 /* The hart of m begins to run goroutines. On its scheduler stack, interrupts masked. */
 _Noreturn void sched_start(struct m *m);
 /* Queues fn(arg) as goroutine 1, for m to run. */

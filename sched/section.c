@@ -224,6 +224,18 @@ void runtime_exitsyscall(void)
     preempt_on();
 }
 
+void section_write(enum console_stream to, const char *s, size_t n)
+{
+    bool section = section_enter();
+    if (!section)
+        preempt_off();
+    console_write(to, s, n);
+    if (section)
+        runtime_exitsyscall();
+    else
+        preempt_on();
+}
+
 /* A hart with a P, which is told by that to look at the Ps in sections; NULL: there is none. */
 static struct m *tell_busy_hart(const struct m *self)
 {

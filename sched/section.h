@@ -2,6 +2,7 @@
  * section: blocking sections, runtime_entersyscall and runtime_exitsyscall. See section.c.
  */
 #pragma once
+#include "kernel/console.h"
 #include "sched/gmp.h"
 
 /* The timer or another interrupt of m came while its goroutine is in a section; from the handler. */
@@ -22,3 +23,6 @@ struct p *section_end_locked(struct m *m);
 /* For the runtime's own calls that may wait outside the scheduler: a section, unless the caller is
  * where there can be none (the scheduler's stack, preemption off, a section already). */
 bool section_enter(void);
+/* console_write as a section, where there can be one: a serial line may take a second for what stdio
+ * writes at once. Any goroutine. */
+void section_write(enum console_stream to, const char *s, size_t n);

@@ -33,6 +33,7 @@
 #include "sched/chaos.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
+#include "sched/profile.h"
 #include "sched/schedtrace.h"
 #include "sched/trace.h"
 
@@ -381,15 +382,17 @@ void timers_arm(struct m *m, struct p *p)
 
 uint32_t timer_extras;
 
-void timers_extra_slow(struct m *m)
+void timers_extra_slow(struct m *m, const struct arch_frame *f)
 {
     if (timer_extras & EXTRA_TRACE)
         schedtrace_tick(m);
+    if (timer_extras & EXTRA_CPU_PROFILE)
+        cpu_profile_tick(m, f);
     if (timer_extras & EXTRA_CHAOS)
         chaos_tick(m);
 }
 
-void timers_interrupt(struct m *m)
+static inline void interrupt(struct m *m)
 {
     m->timer_irqs++;
     /* relaxed: to itself; a hart that is just giving its P up sees at least one of the two. */
@@ -403,7 +406,18 @@ void timers_interrupt(struct m *m)
         m->armed = CLOCK_NEVER;
         clock_arm(CLOCK_NEVER);
     }
+}
+
+void timers_interrupt(struct m *m)
+{
+    interrupt(m);
     timers_extra(m);
+}
+
+void timers_interrupt_at(struct m *m, const struct arch_frame *f)
+{
+    interrupt(m);
+    timers_extra_slow(m, f);
 }
 
 /* ---- sleeping ---- */

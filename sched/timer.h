@@ -56,13 +56,17 @@ void timers_take_all(struct p *p, struct p *from);
 void timers_arm_at(struct m *m, int64_t when);
 /* The timer interrupt of m. */
 void timers_interrupt(struct m *m);
+/* The same where extras may want to know what it has interrupted. */
+void timers_interrupt_at(struct m *m, const struct arch_frame *f);
 
-/* What else a timer interrupt is used for. Mostly for nothing, which one load tells. Written at boot. */
-enum { EXTRA_TRACE = 1, EXTRA_CHAOS = 2 };
+/* What else a timer interrupt is used for. Mostly for nothing, which one load tells. Written at boot, and
+ * while all other harts stand still. */
+enum { EXTRA_TRACE = 1, EXTRA_CHAOS = 2, EXTRA_CPU_PROFILE = 4 };
 extern uint32_t timer_extras;
-void __attribute__((noinline)) timers_extra_slow(struct m *m);
+/* f: what was interrupted, NULL if it was nothing or is not known. */
+void __attribute__((noinline)) timers_extra_slow(struct m *m, const struct arch_frame *f);
 static inline void timers_extra(struct m *m)
 {
     if (__builtin_expect(timer_extras != 0, 0))
-        timers_extra_slow(m);
+        timers_extra_slow(m, NULL);
 }

@@ -24,8 +24,10 @@
 
 void sched_trap_timer(struct arch_hart *hart, struct arch_frame *f)
 {
-    (void)f;
-    timers_interrupt((struct m *)hart);
+    if (__builtin_expect(timer_extras != 0, 0))
+        timers_interrupt_at((struct m *)hart, f);
+    else
+        timers_interrupt((struct m *)hart);
 }
 
 void sched_trap_ipi(struct arch_hart *hart, struct arch_frame *f)

@@ -10,11 +10,11 @@ import pinionlib  # noqa: E402
 
 def decode(pieces):
     decoder = pinionlib.Decoder()
-    streams = {1: b"", 2: b""}
+    streams = {1: b"", 2: b"", 3: b""}
     for piece in pieces:
         for stream, data in decoder.feed(piece):
             streams[stream] += data
-    return streams[1], streams[2], decoder.status
+    return streams[1], streams[2] + streams[3].upper(), decoder.status
 
 
 def cut(data, rng):
@@ -27,7 +27,7 @@ def cut(data, rng):
 
 
 CASES = [
-    # line, stdout, stderr, exit value
+    # line, stdout, stderr and files in capitals, exit value
     (b"firmware\n", b"", b"firmware\n", None),
     (b"boot\n\x0eout\n\x0ferr\n\x0emore\n", b"out\nmore\n", b"boot\nerr\n", None),
     (b"\x0e\x10N\x10O\x10P\n", b"\x0e\x0f\x10\n", b"", None),
@@ -36,6 +36,7 @@ CASES = [
     (b"\x0eout\r\n\x10E4\r\n", b"out\r\n", b"", 4),
     (b"\x0e\x10E255\n\x0fsbi: off\n", b"", b"sbi: off\n", 255),
     (b"\x0e\x10E-1\n", b"", b"", 255),
+    (b"boot\n\x0eout\n\x10Ffile\n\x0e\x10N\n\x10Fa\x10P\x0f", b"out\n\x0e\n", b"boot\nFILE\nA\x10", None),
     (b"\x0e\x10Exyz\nabc\n", b"\x10Exyz\nabc\n", b"", None),
     (b"\x0e\x10Q\n", b"\x10Q\n", b"", None),
     (b"\x0e" + bytes(range(0x20, 0x100)) * 9, bytes(range(0x20, 0x100)) * 9, b"", None),

@@ -34,7 +34,7 @@ def odd(rng):
 class Nothing:
     """Stands in for a run of QEMU."""
 
-    def __init__(self, command, *_):
+    def __init__(self, command, *_, **__):
         assert command and all(isinstance(word, str) for word in command)
 
     def run(self):

@@ -7,6 +7,7 @@ The guest, told by the word pinion.host=1 in its boot arguments, frames its outp
     SO  0x0e    what follows is the program's standard output
     SI  0x0f    what follows is its standard error, or boot messages
     DLE 0x10    then N, O or P: a data byte 0x0e, 0x0f or 0x10
+                then F: what follows is what files are made of (pinionprofile.py)
                 then E, decimal digits and a newline: the program's exit value
                 (CR and newline where the line goes through OpenSBI, which adds it)
 
@@ -26,6 +27,8 @@ import tempfile
 import threading
 import time
 
+import pinionprofile
+
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 EXIT_PANIC = 2
@@ -40,8 +43,12 @@ SECONDS_TO_POWER_OFF = 1  # sifive_u never does: its firmware knows no way
 END_OF_INPUT = b"\x04"
 BOOT_MESSAGE = b"pinion: "
 
+# PROFILE=…: the setting that asks for it, and its RATE by default.
+PROFILES = {"cpu": ("pinion.cpuprofile", 100), "goroutine": ("pinion.goroutineprofile", 100),
+            "heap": ("pinion.heapprofile", 512 << 10), "mutex": ("pinion.mutexprofile", 1)}
+
 # Words that pinion-run itself needs; all others are make's, and make checks what they say.
-RUN_WORDS = {"ARGS", "ICOUNT", "TIMEOUT", "GDB", "QEMU_ARGS", "TRACE"}
+RUN_WORDS = {"ARGS", "ICOUNT", "TIMEOUT", "GDB", "QEMU_ARGS", "TRACE", "PROFILE", "RATE"}
 MAKE_WORDS = {"APP", "BOARD", "SMP", "MEM", "MODE", "MACHINE", "KERNEL", "TRAP", "BUILD", "V",
               "SANITIZE", "HOST_ISA", "CROSS_x86_64", "CROSS_aarch64", "QEMU_aarch64",
               "CROSS_riscv64", "CROSS_arm64", "QEMU_riscv64", "QEMU_arm64", "NEWLIB_SRC",
@@ -49,7 +56,8 @@ MAKE_WORDS = {"APP", "BOARD", "SMP", "MEM", "MODE", "MACHINE", "KERNEL", "TRAP",
 
 
 class Decoder:
-    """Takes the serial line apart: feed() returns [(1 or 2, bytes)]; status is the exit value."""
+    """Takes the serial line apart: feed() returns [(1, 2 or 3, bytes)], of standard output and error and
+    of files; status is the exit value."""
 
     def __init__(self):
         self.stream = 2
@@ -66,7 +74,7 @@ class Decoder:
         data = self.rest + data
         self.rest = b""
         at = 0
-        for mark in re.finditer(rb"[\x0e\x0f]|\x10(?:[NOP]|E(-?[0-9]{1,9})\r?\n|.)?", data, re.S):
+        for mark in re.finditer(rb"[\x0e\x0f]|\x10(?:[FNOP]|E(-?[0-9]{1,9})\r?\n|.)?", data, re.S):
             if mark.start() < at:
                 continue
             text = mark.group()
@@ -76,6 +84,8 @@ class Decoder:
             if text in (b"\x0e", b"\x0f"):
                 self.stream = 1 if text == b"\x0e" else 2
                 self.heard = True
+            elif text[1:] == b"F":
+                self.stream = 3
             elif text[1:] in (b"N", b"O", b"P"):
                 pieces.append((self.stream, bytes([text[1] ^ 0x40])))
             elif mark.group(1) is not None:
@@ -99,6 +109,10 @@ def wrong_word(words):
         return f"TIMEOUT='{timeout}': give seconds"
     if not re.fullmatch(r"[0-9]{1,5}", gdb, re.A) or int(gdb) > 65535:
         return f"GDB='{gdb}': give 1, or a port"
+    if words.get("PROFILE", "") not in ("", *PROFILES):
+        return f"PROFILE='{words['PROFILE']}': give one of {', '.join(PROFILES)}"
+    if not re.fullmatch(r"[0-9]{0,7}", words.get("RATE", ""), re.A):
+        return f"RATE='{words['RATE']}': give a number"
     if not re.fullmatch(r"[\w./+@,~-]+", words.get("BUILD", "build"), re.A):
         return f"BUILD='{words['BUILD']}': that is no name for a folder here"
     if re.search(r"\s", words.get("TRACE", "")):
@@ -111,12 +125,16 @@ def wrong_word(words):
 
 
 def program_words(words):
-    """ARGS, and what TRACE adds to it: the trace is on, unless ARGS says how, and goes to that file."""
+    """ARGS, and what TRACE and PROFILE add to it. The trace is on, unless ARGS says how, and goes to
+    that file."""
     found = words.get("ARGS", "").split()
     if words.get("TRACE"):
         if not any(word.split("=")[0] == "pinion.trace" for word in found):
             found.append(f"pinion.trace={TRACE_RECORDS}")
         found.append(f"pinion.tracefile={words['TRACE']}")
+    if words.get("PROFILE"):
+        setting, rate = PROFILES[words["PROFILE"]]
+        found.append(f"{setting}={words.get('RATE') or rate}")
     return found
 
 
@@ -195,11 +213,13 @@ class Native:
 
 
 class Guest:
-    """One run of QEMU. out and err are called with bytes as they come."""
+    """One run of QEMU. out and err are called with bytes as they come, and files with what files are
+    made of; None: that is err's too."""
 
     def __init__(self, command, out, err, stdin=None, timeout=None, folder=None,
-                 qemu_err=None):
+                 qemu_err=None, files=None):
         self.command, self.out, self.err, self.folder = command, out, err, folder
+        self.files = files or err
         self.qemu_err = qemu_err  # a file for what QEMU itself says; None: standard error
         self.stdin = stdin
         self.timeout = timeout
@@ -263,7 +283,7 @@ class Guest:
             return True
         was_heard = self.decoder.heard
         for stream, piece in self.decoder.feed(data):
-            (self.out if stream == 1 else self.err)(piece)
+            (self.out, self.err, self.files)[stream - 1](piece)
         if self.decoder.heard and not was_heard and self.stdin is not None:
             try:
                 selector.register(self.stdin, selectors.EVENT_READ, self.from_user)
@@ -391,7 +411,9 @@ def run_here(settings, words):
                   f"{' '.join(guest.command)}", file=sys.stderr)
             return 2
     else:
-        guest = Guest(qemu_command(settings, words), writer(1), writer(2), 0, timeout or None)
+        profiles = pinionprofile.Reader()
+        guest = Guest(qemu_command(settings, words), writer(1), writer(2), 0, timeout or None,
+                      files=profiles.feed)
     if words.get("GDB", "") not in ("", "0"):
         port = "1234" if words["GDB"] == "1" else words["GDB"]
         print(f"pinion-run: waiting for a debugger: gdb-multiarch {settings.get('elf', '')} "
@@ -406,7 +428,28 @@ def run_here(settings, words):
         return EXIT_PIPE
     if complaint is not None:
         print(f"pinion-run: {complaint}", file=sys.stderr)
+    if "host" not in settings:
+        write_profiles(profiles, settings, words)
     return status
+
+
+def write_profiles(reader, settings, words):
+    """What the program has sent becomes BUILD/profile/NAME/KIND.pb."""
+    def say(text):
+        print(f"pinion-run: {text}", file=sys.stderr)
+
+    kind = words.get("PROFILE")
+    if kind and kind not in (p.kind for p in reader.profiles):
+        say(f"the program has ended without writing its {kind} profile: it must return from main or "
+            "call exit")
+    if not reader.profiles:
+        return
+    elf = settings["elf"]
+    name = os.path.splitext(os.path.basename(elf))[0]
+    try:
+        pinionprofile.write_files(reader, elf, os.path.join(settings["build"], "profile", name), say)
+    except (OSError, ValueError) as error:
+        say(f"no profile is written: {error}")
 
 
 class Debugged:

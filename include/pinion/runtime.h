@@ -54,3 +54,44 @@ int runtime_trace_stop(void);
 void runtime_read_sched_stats(struct runtime_sched_stats *);
 /* One P's; false: there is no P of that number. */
 bool runtime_read_p_stats(int p, struct runtime_sched_stats *);
+
+/*
+ * ---- profiles ----
+ *
+ * A profile is a set of stacks with counts. It leaves the machine over the console, in lines of text on
+ * a stream of its own, when it is written; tools/pinion-run makes a file of it that `go tool pprof`
+ * opens, tools/pinion-profile does so from the log of a serial line. docs/profiles.md says more.
+ *
+ * All of these: any goroutine that is not in a blocking section, preemption on.
+ */
+
+/*
+ * Begins to sample, hz times a second (1 to 10000; 100 is usual), what each hart that is awake is at,
+ * until runtime_cpu_profile_stop, which writes the profile "cpu". Takes 128 KiB a hart, kept for the
+ * next. -1: errno EINVAL, hz is none; EBUSY, it is on already; ENOMEM. Go: pprof.StartCPUProfile.
+ */
+int runtime_cpu_profile_start(int hz);
+/* Does nothing if it is not on. Go: pprof.StopCPUProfile. */
+void runtime_cpu_profile_stop(void);
+
+/*
+ * From now on one object in so many bytes of what is allocated goes into the profile "heap", on average,
+ * with who asked for it; 1: each; 0: no more. From the first call on malloc and free are slower, for as
+ * long as the program runs. What it has allocated before is not in it. -1: errno EINVAL, bytes < 0; ENOMEM; ENOSYS, this board's malloc is not ours.
+ * Go: runtime.MemProfileRate, which is 512 KiB from the start.
+ */
+int runtime_set_mem_profile_rate(int bytes);
+
+/*
+ * From now on one in n of the waits for a mutex, at random, goes into the profile "mutex", with who
+ * unlocked it at the end of the wait; 1: each; 0: none; n < 0: as it was. Returns what n was before.
+ * -1: errno ENOMEM. rwmutex is not in it. Go: runtime.SetMutexProfileFraction.
+ */
+int runtime_set_mutex_profile_fraction(int n);
+
+/*
+ * Writes a profile as of now. "goroutine": all goroutines, by stack; the harts stand still meanwhile.
+ * "heap": objects and bytes allocated, and those not freed, estimated from the samples. "mutex": waits and
+ * their time. -1: errno EINVAL, there is no profile of that name, or it has never been on; ENOMEM. Go: pprof.Lookup(name).WriteTo.
+ */
+int runtime_profile_write(const char *name);

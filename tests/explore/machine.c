@@ -27,6 +27,7 @@
 #include "sched/cache.h"
 #include "sched/chaos.h"
 #include "sched/crash.h"
+#include "sched/profile.h"
 #include "sched/schedtrace.h"
 #include "sched/trace.h"
 #include "sched/traceback.h"
@@ -453,6 +454,16 @@ const struct arch_frame *crash_fault_of(const struct g *g)
 void schedtrace_tick(struct m *m)
 {
     (void)m;
+}
+
+void cpu_profile_tick(struct m *m, const struct arch_frame *f)
+{
+    (void)m, (void)f;
+}
+
+void mutex_profile_event(int64_t waited)
+{
+    (void)waited;
 }
 
 bool chaos_on;

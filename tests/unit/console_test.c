@@ -123,9 +123,13 @@ TEST(host_link_frames_streams_escapes_data_and_sends_the_status)
     write_text(CONSOLE_OUT, "one\n");
     write_text(CONSOLE_OUT, "a\x0e\x0f\x10z");
     console_post("err\n", 4);
+    write_text(CONSOLE_FILE, "file\n\x10");
+    write_text(CONSOLE_FILE, "more\n");
+    write_text(CONSOLE_OUT, "two\n");
     console_exit_record(125);
     CHECK(wire_is("boot\n\x0eone\na\x10N\x10O\x10Pz\x0f"
                   "err\n\x10"
+                  "Ffile\n\x10Pmore\n\x0etwo\n\x10"
                   "E125\n"));
 }
 

@@ -12,6 +12,7 @@
 #include "sched/fatal.h"
 #include "sched/g.h"
 #include "sched/malloc.h"
+#include "sched/profile_heap.h"
 
 #define RAM_SIZE (64 * MIB)
 #define PS       4
@@ -52,6 +53,18 @@ size_t stack_pages(void)
 size_t stack_pages_pooled(void)
 {
     return 3;
+}
+
+void heap_profile_malloc(const void *x, size_t size, uintptr_t by)
+{
+    (void)x, (void)size, (void)by;
+    abort();
+}
+
+void heap_profile_free(const void *x)
+{
+    (void)x;
+    abort();
 }
 
 bool preempt_honour_true(void)

@@ -10,6 +10,7 @@
 #include "sched/gmp.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
+#include "sched/profile.h"
 #include "sched/schedtrace.h"
 #include "sched/section.h"
 #include "sched/sysmon.h"
@@ -153,6 +154,11 @@ DEFAULT void chaos_tick(struct m *m)
 DEFAULT void schedtrace_tick(struct m *m)
 {
     (void)m;
+}
+
+DEFAULT void cpu_profile_tick(struct m *m, const struct arch_frame *f)
+{
+    (void)m, (void)f;
 }
 
 DEFAULT bool section_timer_due(void)

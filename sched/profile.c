@@ -1,0 +1,381 @@
+/*
+ * profile: counting stacks, and getting them out. What is counted is in profile_cpu.c, profile_g.c,
+ * profile_mutex.c and profile_heap.c.
+ *
+ * A stack is a row of addresses, innermost first. Each lies in the instruction that it is about: a
+ * return address is stored less one, for the call lies before it; the place of an interrupt is itself.
+ * Names are nobody's business here: tools/pinion-profile has the ELF.
+ *
+ * The table. Stacks lie one after another in a run of pages, behind the heads of their hash chains,
+ * and are only ever added:
+ *
+ *     | heads | stack, counts | stack, counts | ... |  place for the next  |
+ *
+ * A new stack is written to the place behind the last, without knowing whether it is one: no copy, no
+ * buffer on a trap's stack. If it is known, its counts go up and the place is used again.
+ *
+ * F1  Behind `used` there is always room for a stack of PROFILE_DEPTH. A stack after which that would
+ *     not hold is not kept, and counts as lost.
+ *
+ * The walk. An interrupt may have come anywhere, and a function may use the frame pointer for
+ * something else (HOT, hand-written code), so a frame pointer is believed only as far as arch_unwind
+ * does, and besides the words that it leads to must be on a page that is there: a handler may not
+ * fault. Two things are lost: the caller of a function that has no frame of its own, or not yet; and
+ * what lies beyond PROFILE_DEPTH.
+ *
+ * The text. A profile leaves the machine as lines, on a stream of its own of the console, so that it
+ * can be taken from a log of a plain serial line too:
+ *
+ *     %pinion-profile KIND begin PERIOD #CRC
+ *     %pinion-profile KIND COUNT COUNT @ ADDRESS ADDRESS … #CRC
+ *     %pinion-profile KIND end LINES LOST DURATION #CRC
+ *
+ * Numbers before the @ and PERIOD and the rest are decimal, addresses hexadecimal. CRC is CRC-32 (that
+ * of zlib) of what is before it in the line, the blank excluded. The same stack may come in several
+ * lines. Each line is a piece on the console and stands for itself: what is said in between does no
+ * harm, and a damaged one is missed by the count of lines at the end. We rejected to send profile.proto
+ * itself: a machine with a serial line would need an encoder, and a lost byte would cost all of it.
+ */
+#include "sched/profile.h"
+#include <errno.h>
+#include <pinion/go.h>
+#include <pinion/runtime.h>
+#include <pinion/sync.h>
+#include <pinion/time.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "kernel/console.h"
+#include "kernel/format.h"
+#include "kernel/page.h"
+#include "kernel/vm.h"
+#include "sched/proc.h"
+#include "sched/profile_heap.h"
+#include "sched/sched.h"
+#include "sched/section.h"
+
+/* ---- the table ---- */
+
+#define HEADS      512u /* a power of two */
+#define HEAD_WORDS (HEADS * sizeof(uint32_t) / sizeof(uint64_t))
+#define WORDS(n)   ((sizeof(struct stack_count) / sizeof(uint64_t)) + (n))
+_Static_assert(sizeof(struct stack_count) % sizeof(uint64_t) == 0, "a stack is whole words");
+_Static_assert(sizeof(uintptr_t) == sizeof(uint64_t), "an address is a word");
+
+static struct stack_count *stack_at(const struct stacks *s, uint32_t at)
+{
+    return (struct stack_count *)(s->word + at);
+}
+
+void stacks_clear(struct stacks *s)
+{
+    for (uint32_t i = 0; i < HEAD_WORDS; i++)
+        s->word[i] = 0;
+    s->used = HEAD_WORDS;
+    s->lost = 0;
+}
+
+bool stacks_make(struct stacks *s, size_t pages)
+{
+    s->word = page_alloc_run(pages);
+    if (s->word == NULL)
+        return false;
+    s->room = (uint32_t)(pages * PAGE_SIZE / sizeof(uint64_t));
+    stacks_clear(s);
+    return true;
+}
+
+void stacks_free(struct stacks *s)
+{
+    page_free_run(s->word, s->room * sizeof(uint64_t) / PAGE_SIZE);
+    s->word = NULL;
+}
+
+uintptr_t *stacks_next(struct stacks *s)
+{
+    return stack_at(s, s->used)->pc;
+}
+
+/* to: with no fewer pages. */
+static void stacks_copy(struct stacks *to, const struct stacks *from)
+{
+    for (uint32_t i = 0; i < from->used; i++)
+        to->word[i] = from->word[i];
+    to->used = from->used;
+    to->lost = from->lost;
+}
+
+static uint64_t hash_of(const uintptr_t *pc, uint32_t n)
+{
+    uint64_t h = n;
+    for (uint32_t i = 0; i < n; i++)
+        h = (h ^ pc[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ h >> 32;
+}
+
+static bool same(const struct stack_count *a, const struct stack_count *b)
+{
+    if (a->hash != b->hash || a->n != b->n)
+        return false;
+    for (uint32_t i = 0; i < a->n; i++)
+        if (a->pc[i] != b->pc[i])
+            return false;
+    return true;
+}
+
+static struct stack_count *find(const struct stacks *s, uint32_t at, const struct stack_count *like)
+{
+    for (; at != 0; at = stack_at(s, at)->next)
+        if (same(stack_at(s, at), like))
+            return stack_at(s, at);
+    return NULL;
+}
+
+struct stack_count *stacks_count(struct stacks *s, uint32_t n, uint64_t a, uint64_t b)
+{
+    struct stack_count *new = stack_at(s, s->used), *c;
+    new->n = n;
+    new->hash = hash_of(new->pc, n);
+    uint32_t *head = (uint32_t *)s->word + new->hash % HEADS;
+    if ((c = find(s, *head, new)) == NULL) {
+        if (s->used + WORDS(n) + WORDS(PROFILE_DEPTH) > s->room) { /* F1 */
+            s->lost++;
+            return NULL;
+        }
+        c = new;
+        c->next = *head;
+        c->count[0] = c->count[1] = 0;
+        *head = s->used;
+        s->used += (uint32_t)WORDS(n);
+    }
+    c->count[0] += a;
+    c->count[1] += b;
+    return c;
+}
+
+/* ---- the walk ---- */
+
+/* Is there a page? This hart may remember one that another has mapped as unmapped. */
+static bool page_seen(uintptr_t at)
+{
+    if (!vm_page_there(at))
+        return false;
+    arch_tlb_fence(at);
+    return true;
+}
+
+/* The words by which a step goes lie next to fp: before it on one instruction set, behind it on the
+ * other. *page: known to be there, or 0. */
+static bool readable(const struct g *g, uintptr_t fp, uintptr_t *page)
+{
+    const uintptr_t mask = ~(uintptr_t)(PAGE_SIZE - 1);
+    if (fp < g->stack.lo + 16 || fp > g->stack.hi)
+        return false;
+    uintptr_t first = (fp - 16) & mask, last = (fp + 15 < g->stack.hi ? fp + 15 : fp - 1) & mask;
+    if ((first != *page && !page_seen(first)) || (last != first && !page_seen(last)))
+        return false;
+    *page = last;
+    return true;
+}
+
+uint32_t profile_callers(const struct g *g, uintptr_t frame, uintptr_t *pc, uint32_t n)
+{
+    uintptr_t back, page = 0;
+    while (n < PROFILE_DEPTH && readable(g, frame, &page) &&
+           arch_unwind(&back, &frame, g->stack.lo, g->stack.hi) &&
+           frame != 0) /* the outermost is where goroutines begin */
+        pc[n++] = back - 1;
+    return n;
+}
+
+uint32_t profile_frame(const struct g *g, const struct arch_frame *f, uintptr_t *pc, uint32_t n)
+{
+    uintptr_t back, frame, page = 0;
+    pc[n++] = arch_frame_pc(f);
+    if (!readable(g, arch_frame_fp(f), &page) ||
+        !arch_frame_caller(f, g->stack.lo, g->stack.hi, &back, &frame) || frame == 0)
+        return n;
+    pc[n++] = back - 1;
+    return profile_callers(g, frame, pc, n);
+}
+
+/* ---- the text ---- */
+
+static mutex writing; /* a profile at a time */
+
+struct line {
+    char text[64 + 17 * PROFILE_DEPTH + 64];
+    size_t n;
+};
+
+static __attribute__((format(printf, 2, 3))) void add(struct line *l, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    size_t room = sizeof(l->text) - l->n, n = print_format(l->text + l->n, room, fmt, ap);
+    va_end(ap);
+    l->n += n < room ? n : room - 1;
+}
+
+static void begin(struct line *l, const char *kind)
+{
+    l->n = 0;
+    add(l, "%%pinion-profile %s ", kind);
+}
+
+/* Four bits at a time: a table of 16, of the reversed polynomial 0xedb88320. */
+static uint32_t crc32_of(const char *s, size_t n)
+{
+    static const uint32_t table[16] = {
+        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+    };
+    uint32_t crc = ~UINT32_C(0);
+    for (; n > 0; n--, s++) {
+        crc ^= (uint8_t)*s;
+        crc = table[crc & 15] ^ crc >> 4;
+        crc = table[crc & 15] ^ crc >> 4;
+    }
+    return ~crc;
+}
+
+static void say(struct line *l)
+{
+    add(l, " #%08x\n", crc32_of(l->text, l->n));
+    section_write(CONSOLE_FILE, l->text, l->n);
+}
+
+static void say_stack(const char *kind, const struct stack_count *c)
+{
+    struct line l;
+    begin(&l, kind);
+    add(&l, "%lu %lu @", (unsigned long)c->count[0], (unsigned long)c->count[1]);
+    for (uint32_t i = 0; i < c->n; i++)
+        add(&l, " %lx", (unsigned long)c->pc[i]);
+    say(&l);
+}
+
+void profile_begin(const char *kind, int64_t period)
+{
+    struct line l;
+    mutex_lock(&writing);
+    begin(&l, kind);
+    add(&l, "begin %ld", (long)period);
+    say(&l);
+}
+
+uint32_t profile_stacks(const char *kind, const struct stacks *s)
+{
+    uint32_t lines = 0;
+    for (uint32_t at = HEAD_WORDS; at < s->used; at += (uint32_t)WORDS(stack_at(s, at)->n), lines++)
+        say_stack(kind, stack_at(s, at));
+    return lines;
+}
+
+void profile_end(const char *kind, uint32_t lines, uint64_t lost, int64_t lasted)
+{
+    struct line l;
+    begin(&l, kind);
+    add(&l, "end %u %lu %ld", lines, (unsigned long)lost, (long)lasted);
+    say(&l);
+    mutex_unlock(&writing);
+}
+
+int profile_write(const char *kind, struct stacks *s, int64_t period)
+{
+    if (s == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    profile_begin(kind, period);
+    profile_end(kind, profile_stacks(kind, s), s->lost, 0);
+    preempt_off();
+    stacks_free(s);
+    preempt_on();
+    return 0;
+}
+
+int profile_write_copy(const char *kind, const struct stacks *s, struct spin *lock, int64_t period)
+{
+    struct stacks copy;
+    if (s->word == NULL) {
+        errno = EINVAL;
+        return -1;
+    }
+    preempt_off();
+    bool made = stacks_make(&copy, STACK_PROFILE_PAGES);
+    if (made) {
+        spin_lock(lock);
+        stacks_copy(&copy, s);
+        spin_unlock(lock);
+    }
+    preempt_on();
+    return profile_write(kind, made ? &copy : NULL, period);
+}
+
+/* ---- what programs call, and boot ---- */
+
+int runtime_profile_write(const char *kind)
+{
+    if (strcmp(kind, "goroutine") == 0)
+        return goroutine_profile_write();
+    if (strcmp(kind, "heap") == 0)
+        return heap_profile_write();
+    if (strcmp(kind, "mutex") == 0)
+        return mutex_profile_write();
+    errno = EINVAL;
+    return -1;
+}
+
+static _Atomic uint32_t goroutines_due; /* 1: yes */
+
+static bool heap_due, mutex_due; /* written at the start */
+
+static void write_goroutines(void)
+{
+    /* relaxed: once; what it shows it sees by stopping the harts. */
+    if (atomic_exchange_explicit(&goroutines_due, 0, memory_order_relaxed))
+        runtime_profile_write("goroutine");
+}
+
+static void write_goroutines_later(void *ms)
+{
+    time_sleep((int64_t)(intptr_t)ms * MILLISECOND);
+    write_goroutines();
+}
+
+static void at_exit(void)
+{
+    runtime_cpu_profile_stop();
+    write_goroutines();
+    if (heap_due)
+        runtime_profile_write("heap");
+    if (mutex_due)
+        runtime_profile_write("mutex");
+}
+
+static void not_begun(const char *what, unsigned value)
+{
+    kprintf("pinion: pinion.%s=%u: %s; there will be no profile\n", what, value,
+            errno == ENOMEM ? "not enough memory" : "that is out of range");
+}
+
+void sched_profiles(const struct profile_settings *s)
+{
+    if (s->cpu_hz != 0 && runtime_cpu_profile_start((int)s->cpu_hz) < 0)
+        not_begun("cpuprofile", s->cpu_hz);
+    /* relaxed: nobody else runs. */
+    atomic_store_explicit(&goroutines_due, s->goroutines, memory_order_relaxed);
+    if (s->goroutines_ms != 0)
+        go(write_goroutines_later, (void *)(intptr_t)s->goroutines_ms);
+    heap_due = s->heap_bytes != 0 && runtime_set_mem_profile_rate((int)s->heap_bytes) == 0;
+    if (s->heap_bytes != 0 && !heap_due)
+        not_begun("heapprofile", s->heap_bytes);
+    mutex_due =
+        s->mutex_fraction != 0 && runtime_set_mutex_profile_fraction((int)s->mutex_fraction) >= 0;
+    if (s->mutex_fraction != 0 && !mutex_due)
+        not_begun("mutexprofile", s->mutex_fraction);
+    if (s->cpu_hz != 0 || s->goroutines || heap_due || mutex_due)
+        atexit(at_exit);
+}
