@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include "sched/atomic.h"
 #include "sched/chaos.h"
+#include "sched/defer.h"
 #include "sched/g.h"
 #include "sched/proc.h"
 #include "sched/timechan.h"
@@ -77,21 +78,21 @@ HOT timer *time_after_func(duration d, void (*fn)(void *), void *arg)
 static __attribute__((noinline)) bool stop_other(timer *t)
 {
     if (t->times_ == NULL)
-        runtime_panic("time: Stop called on uninitialized Timer");
+        sched_panic("time: Stop called on uninitialized Timer");
     return timechan_stop(t->times_);
 }
 
 static __attribute__((noinline)) bool reset_other(timer *t, duration d)
 {
     if (t->times_ == NULL)
-        runtime_panic("time: Reset called on uninitialized Timer");
+        sched_panic("time: Reset called on uninitialized Timer");
     return timechan_reset(t->times_, d);
 }
 
 static __attribute__((noinline)) void free_other(timer *t)
 {
     if (t->times_ == NULL)
-        runtime_panic("time: Stop called on uninitialized Timer");
+        sched_panic("time: Stop called on uninitialized Timer");
     timechan_free(t->times_);
 }
 

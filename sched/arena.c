@@ -80,7 +80,7 @@ __attribute__((no_sanitize("pointer-overflow"))) static struct body *body_of(con
 {
     struct body *b = (struct body *)((uintptr_t)a - offsetof(struct body, arena));
     if (b->mark != ALIVE)
-        runtime_panic("arena: %s", b->mark == FREED || b->mark == SPOILT ? said : "not an arena");
+        sched_panic("arena: %s", b->mark == FREED || b->mark == SPOILT ? said : "not an arena");
     return b;
 }
 
@@ -194,7 +194,7 @@ static struct body *body_of_mine(const arena *a)
 {
     struct body *b = body_in_use(a);
     if (b->owner != NULL && b->owner != g_self())
-        runtime_panic("arena: owned by another goroutine");
+        sched_panic("arena: owned by another goroutine");
     return b;
 }
 

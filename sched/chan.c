@@ -60,6 +60,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "kernel/page.h"
+#include "sched/defer.h"
 
 void chan_copy_other(void *to, const void *from, size_t size)
 {
@@ -85,12 +86,12 @@ void chan_zero(void *elem, size_t size)
 
 void chan_panic_closed(void)
 {
-    runtime_panic("send on closed channel");
+    sched_panic("send on closed channel");
 }
 
 void chan_panic_waiters(void)
 {
-    runtime_panic("free of channel with waiters");
+    sched_panic("free of channel with waiters");
 }
 
 /* ---- its life ---- */
@@ -208,7 +209,7 @@ static __attribute__((noinline)) void send_wait(struct chan *c, const void *elem
 static inline void check_sendable(const struct chan *c)
 {
     if (__builtin_expect(c->kind == CHAN_TIMES, 0))
-        runtime_panic("reflect: send on recv-only channel");
+        sched_panic("reflect: send on recv-only channel");
 }
 
 /* The long way, for all that may come. */
@@ -499,13 +500,13 @@ void chan_send_away(struct chan_waiter *all)
 void chan_close(chan *c)
 {
     if (c == NULL)
-        runtime_panic("close of nil channel");
+        sched_panic("close of nil channel");
     if (c->kind == CHAN_TIMES)
-        runtime_panic("reflect: close of receive-only channel"); /* C7 */
+        sched_panic("reflect: close of receive-only channel"); /* C7 */
     chan_lock(c);
     if (chan_closed(c)) {
         chan_unlock(c);
-        runtime_panic("close of closed channel");
+        sched_panic("close of closed channel");
     }
     struct chan_waiter *all, **end = &all;
     c->limit = 0;

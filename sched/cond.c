@@ -22,6 +22,7 @@
 #include <pinion/sync.h>
 #include <pinion/go.h>
 #include "sched/atomic.h"
+#include "sched/defer.h"
 #include "sched/lot.h"
 #include "sched/proc.h"
 
@@ -79,7 +80,7 @@ static inline void check_copy(cond *c)
     if (__builtin_expect(self == NULL, 0))
         store_relaxed(&c->self_, c); /* relaxed: others that are first store the same */
     else if (__builtin_expect(self != c, 0))
-        runtime_panic("sync.Cond is copied");
+        sched_panic("sync.Cond is copied");
 }
 
 /* What of the commit saves registers, apart from what does not. */

@@ -69,6 +69,7 @@
 #include <pinion/sync.h>
 #include <stdlib.h>
 #include "sched/chan.h"
+#include "sched/defer.h"
 
 struct context {
     struct chan done; /* a lock of its own */
@@ -226,7 +227,7 @@ static void end_tree(context *c, const char *why)
 static context *child_new(context *parent)
 {
     if (parent == NULL)
-        runtime_panic("cannot create context from nil parent");
+        sched_panic("cannot create context from nil parent");
     context *c = calloc(1, sizeof(*c));
     if (c == NULL) {
         errno = ENOMEM;
@@ -327,7 +328,7 @@ context *context_with_timeout(context *parent, duration d)
 context *context_with_value(context *parent, const void *key, void *value)
 {
     if (parent != NULL && key == NULL)
-        runtime_panic("nil key");
+        sched_panic("nil key");
     context *c = child_new(parent);
     if (c == NULL)
         return NULL;

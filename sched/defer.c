@@ -76,7 +76,7 @@ void runtime_defer(void (*fn)(void *), void *arg)
 {
     struct defer *d = record_new();
     if (d == NULL)
-        runtime_panic("runtime: out of memory");
+        sched_panic("runtime: out of memory");
     struct g *g = g_self();
     *d = (struct defer){g->defers, fn, arg, false, false};
     g->defers = d;
@@ -176,6 +176,17 @@ void runtime_panic(const char *fmt, ...)
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(p.msg, sizeof(p.msg), fmt, ap);
+    va_end(ap);
+    panic_run(g_self(), &p);
+    panic_die(&p, __builtin_frame_address(0), false);
+}
+
+void sched_panic(const char *fmt, ...)
+{
+    struct panicking p = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    print_format(p.msg, sizeof(p.msg), fmt, ap);
     va_end(ap);
     panic_run(g_self(), &p);
     panic_die(&p, __builtin_frame_address(0), false);

@@ -23,6 +23,10 @@ void defer_take_back(const struct defer *d);
 /* Runs g's deferred calls, last in first out; g is the caller. They may defer more. */
 void defer_run_all(struct g *g);
 
+/* As runtime_panic, for what the runtime has to say: print_format's conversions, without newlib's printf,
+ * which a program that has no other use for it then does not carry. */
+_Noreturn void sched_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* A G that a fault has stopped panics: called by the trap as if by the faulting instruction, on the
  * G's own stack. arg: the faulting pc; wait_data and wait_reason hold address and kind. */
 void panic_from_fault(void *arg);

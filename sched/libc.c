@@ -18,6 +18,7 @@
  */
 #define PINION_NO_LOCK_ORDER /* lockorder.c */
 #include "sched/libc.h"
+#include <assert.h>
 #include <errno.h>
 #include <malloc.h>
 #include <pinion/go.h>
@@ -33,8 +34,8 @@
 #include "kernel/console.h"
 #include "kernel/page.h"
 #include "sched/fatal.h"
-#include "sched/malloc.h"
 #include "sched/leakcheck.h"
+#include "sched/malloc.h"
 #include "sched/memstats.h"
 #include "sched/proc.h"
 #include "sched/section.h"
@@ -308,6 +309,15 @@ int _write(int fd, const char *buf, int n)
     }
     section_write(fd == STDOUT_FILENO ? CONSOLE_OUT : CONSOLE_ERR, buf, (size_t)n);
     return n;
+}
+
+/* assert's, with a traceback. newlib's own needs its printf for integers, and newlib asserts too. */
+void __assert_func(const char *file, int line, const char *func, const char *what)
+{
+    kprintf("assertion \"%s\" failed: file \"%s\", line %d%s%s\n", what, file, line,
+            func != NULL ? ", function: " : "", func != NULL ? func : "");
+    runtime_stack(false);
+    abort();
 }
 
 void _exit(int status)

@@ -41,6 +41,7 @@
 #include <pinion/go.h>
 #include <stdlib.h>
 #include "sched/chan.h"
+#include "sched/defer.h"
 
 #define SELECT_FEW 64
 
@@ -107,7 +108,7 @@ static inline bool is_timers(const struct select_case *k)
 static __attribute__((noinline)) bool check_timers(const struct select_case *k)
 {
     if (k->dir == SELECT_SEND)
-        runtime_panic("reflect.Select: SendDir case using recv-only channel");
+        sched_panic("reflect.Select: SendDir case using recv-only channel");
     return true;
 }
 
@@ -345,11 +346,11 @@ static inline struct select_case *run(struct selection *s, struct chan_waiter *w
 static __attribute__((noinline)) int select_many(struct select_case *cases, int n, bool block)
 {
     if (n < 0 || n > SELECT_CASES_MAX)
-        runtime_panic("reflect.Select: too many cases (max %d)", SELECT_CASES_MAX);
+        sched_panic("reflect.Select: too many cases (max %d)", SELECT_CASES_MAX);
     bool times = touch_elements(cases, (uint32_t)n);
     struct chan_waiter *waiters = malloc((size_t)n * (sizeof(*waiters) + sizeof(void *)));
     if (waiters == NULL)
-        runtime_panic("runtime: out of memory");
+        sched_panic("runtime: out of memory");
     struct selection s = {
         .list = (struct select_case **)(waiters + n), .n = (uint32_t)n, .times = times};
     bool ok = false;

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <pinion/go.h>
 #include "sched/atomic.h"
+#include "sched/defer.h"
 #include "sched/lot.h"
 #include "sched/proc.h"
 
@@ -26,7 +27,7 @@ struct taker {
 static void check_weight(int64_t n)
 {
     if (n < 0)
-        runtime_panic("semaphore: negative weight");
+        sched_panic("semaphore: negative weight");
 }
 
 int semaphore_init(semaphore *s, int64_t n)
@@ -115,7 +116,7 @@ void semaphore_release_slow_(semaphore *s, int64_t n)
         left = was < 0 ? ~was : was;
         if (n > s->size_ - left) {
             lot_unlock(b);
-            runtime_panic("semaphore: released more than held");
+            sched_panic("semaphore: released more than held");
         }
         left += n;
         served = was < 0 ? serve(b, s, &left, &more) : NULL;

@@ -64,6 +64,7 @@
 #include <pinion/sync.h>
 #include <stdlib.h>
 #include "sched/chan.h"
+#include "sched/defer.h"
 #include "sched/timer.h"
 
 struct timechan {
@@ -244,7 +245,7 @@ void timechan_free(struct timechan *t)
 void timechan_free_channel(struct chan *c)
 {
     if (!of_chan(c)->bare)
-        runtime_panic("free of a timer's channel");
+        sched_panic("free of a timer's channel");
     timechan_free(of_chan(c));
 }
 
@@ -281,7 +282,7 @@ timer *time_new_timer(duration d)
 ticker *time_new_ticker(duration d)
 {
     if (d <= 0)
-        runtime_panic("non-positive interval for NewTicker");
+        sched_panic("non-positive interval for NewTicker");
     struct timechan *t = make(d, d);
     if (t == NULL)
         return NULL;
@@ -298,9 +299,9 @@ void ticker_stop(ticker *t)
 void ticker_reset(ticker *t, duration d)
 {
     if (d <= 0)
-        runtime_panic("non-positive interval for Ticker.Reset");
+        sched_panic("non-positive interval for Ticker.Reset");
     if (t->times_ == NULL)
-        runtime_panic("time: Reset called on uninitialized Ticker");
+        sched_panic("time: Reset called on uninitialized Ticker");
     set(t->times_, timer_deadline(clock_ns(), d), d);
 }
 

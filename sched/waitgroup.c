@@ -10,6 +10,7 @@
 #include <pinion/sync.h>
 #include <pinion/go.h>
 #include "sched/atomic.h"
+#include "sched/defer.h"
 #include "sched/g.h"
 #include "sched/lot.h"
 #include "sched/proc.h"
@@ -17,14 +18,14 @@
 void waitgroup_add_slow_(waitgroup *wg, uint64_t state)
 {
     if ((int64_t)state < 0)
-        runtime_panic("sync: negative WaitGroup counter");
+        sched_panic("sync: negative WaitGroup counter");
     struct bucket *b = lot_lock(wg);
     /* O8: acq_rel: what every done() published is passed on to those woken. relaxed: again. A
      * waiter may join until the bucket is locked, so the number may still differ. */
     while (!cas_acq_rel(&wg->state_, &state, 0))
         if ((state >> 32) != 0) {
             lot_unlock(b);
-            runtime_panic("sync: WaitGroup misuse: Add called concurrently with Wait");
+            sched_panic("sync: WaitGroup misuse: Add called concurrently with Wait");
         }
     lot_unlock_and_ready(b, lot_take_all(b, wg));
 }

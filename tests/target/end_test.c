@@ -2,6 +2,7 @@
  * end_test: how runs end. The first argument chooses the way; what must be on stdout and stderr, and
  * the exit value, stand in tests/list.
  */
+#include <assert.h>
 #include <stdatomic.h>
 #include "check.h"
 #include "sched/gmp.h"
@@ -89,6 +90,13 @@ static int abandon(void)
         go(run_for_ever, NULL);
     burn(5 * MILLISECOND);
     return 3;
+}
+
+static int end_by_assert(void)
+{
+    int sheep = 3;
+    assert(sheep == 4);
+    return 0;
 }
 
 static int end_by_abort(void)
@@ -550,6 +558,7 @@ static const struct {
     END(recovered_in_main),
     END(abandon),
     END(end_by_abort),
+    END(end_by_assert),
     END(all_end_at_once),
     END(all_panic_at_once),
     END(two_throw),

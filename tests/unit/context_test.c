@@ -50,7 +50,7 @@ void unit_free(void *at)
 static jmp_buf panicked;
 static char said[64];
 
-void runtime_panic(const char *what, ...)
+void sched_panic(const char *what, ...)
 {
     snprintf(said, sizeof said, "%s", what);
     longjmp(panicked, 1);

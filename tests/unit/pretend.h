@@ -203,7 +203,7 @@ bool preempt_honour_true(void)
     abort();
 }
 
-void runtime_panic(const char *fmt, ...)
+void sched_panic(const char *fmt, ...)
 {
     va_list ap;
     struct pretend *me = pretend.self;

@@ -67,7 +67,7 @@ void runtime_gosched(void)
     now += a_yield_takes;
 }
 
-void runtime_panic(const char *fmt, ...)
+void sched_panic(const char *fmt, ...)
 {
     printf("FAIL %s panics: %s\n", unit_name, fmt);
     exit(1);
