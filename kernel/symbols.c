@@ -17,9 +17,8 @@ extern const char __text_start[], __text_end[];
 
 struct table {
     size_t count;
-    const uint8_t *offsets, *names_at; /* count words each */
-    const char *names;
-    size_t names_size;
+    const uint8_t *offsets; /* count words */
+    const char *names, *end;
 };
 
 static uint32_t word_at(const uint8_t *words, size_t i)
@@ -36,12 +35,11 @@ static bool table_open(struct table *t)
         return false;
     size_t size = end - start - 4;
     t->count = word_at(__symtab_start, 0);
-    if (t->count == 0 || t->count > size / 8)
+    if (t->count == 0 || t->count > size / 4)
         return false;
     t->offsets = __symtab_start + 4;
-    t->names_at = t->offsets + 4 * t->count;
-    t->names = (const char *)(t->names_at + 4 * t->count);
-    t->names_size = size - 8 * t->count;
+    t->names = (const char *)(t->offsets + 4 * t->count);
+    t->end = (const char *)end;
     return true;
 }
 
@@ -59,11 +57,16 @@ static size_t functions_upto(const struct table *t, uint32_t offset)
     return lo;
 }
 
-static const char *name_at(const struct table *t, uint32_t at)
+/* The ith name: the one behind i zero bytes. Some microseconds' walk; where they begin is not kept. */
+static const char *name_at(const struct table *t, size_t i)
 {
-    for (size_t i = at; i < t->names_size; i++)
-        if (t->names[i] == '\0')
-            return t->names + at;
+    const char *name = t->names;
+    for (const char *c = name; c < t->end; c++)
+        if (*c == '\0') {
+            if (i-- == 0)
+                return name;
+            name = c + 1;
+        }
     return NULL;
 }
 
@@ -77,7 +80,7 @@ const char *symbol_find(uintptr_t pc, uintptr_t *offset)
     size_t n = functions_upto(&t, at);
     if (n == 0 || word_at(t.offsets, n - 1) > at)
         return NULL;
-    const char *name = name_at(&t, word_at(t.names_at, n - 1));
+    const char *name = name_at(&t, n - 1);
     if (name)
         *offset = at - word_at(t.offsets, n - 1);
     return name;

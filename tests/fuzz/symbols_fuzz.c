@@ -29,15 +29,18 @@ static uint32_t word(size_t i)
 /* The name of the last function that starts at or before `at`; NULL: there is none. */
 static const char *plain_search(uint32_t at, uint32_t n)
 {
-    size_t names = 4 + 8 * (size_t)n, found = 0;
-    for (size_t i = 1; i <= n; i++)
-        if (word(i) <= at)
-            found = i;
-    if (found == 0 || word(n + found) >= TABLE_SIZE - names)
-        return NULL;
-    const uint8_t *name = table_memory + names + word(n + found);
-    return memchr(name, '\0', (size_t)(table_memory + TABLE_SIZE - name)) ? (const char *)name
-                                                                          : NULL;
+    const uint8_t *name = table_memory + 4 + 4 * (size_t)n, *found = NULL;
+    for (size_t i = 1; i <= n; i++) {
+        size_t left = (size_t)(table_memory + TABLE_SIZE - name);
+        const uint8_t *end = memchr(name, '\0', left);
+        if (word(i) > at)
+            break;
+        found = end != NULL ? name : NULL;
+        if (end == NULL)
+            break;
+        name = end + 1;
+    }
+    return (const char *)found;
 }
 
 static bool ascending(uint32_t n)
@@ -66,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         HOLDS((const uint8_t *)name > table_memory && offset <= at);
         HOLDS((const uint8_t *)name + strlen(name) < table_memory + TABLE_SIZE);
     }
-    if (n == 0 || n > (TABLE_SIZE - 4) / 8)
+    if (n == 0 || n > (TABLE_SIZE - 4) / 4)
         HOLDS(name == NULL);
     else if (ascending(n))
         HOLDS(name == plain_search(at, n));
