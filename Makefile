@@ -222,8 +222,12 @@ NEEDS_NOW = $(NEEDS) $(if $(filter $(GOALS_OF_ALL),$(MAKECMDGOALS)), \
     $(if $(filter explore mutants trust deps,$(MAKECMDGOALS)),$(NEEDS_EXPLORE)) \
     $(if $(filter gdb test test-long deps,$(MAKECMDGOALS)),$(NEEDS_GDB)) \
     $(if $(filter check format deps,$(MAKECMDGOALS)),$(NEEDS_CHECK))
+# With whose eyes some tests look too, and do without where they are not: half a gigabyte, so only `make deps`
+# tries to have them.
+WISHES = go:golang-go:- babeltrace2:babeltrace2:- npm:npm:- chromium-headless-shell:chromium-headless-shell:-
 setup: FORCE
 	@tools/setup $(NEEDS_NOW)
+	$(if $(filter deps,$(MAKECMDGOALS)),@$(foreach w,$(WISHES),tools/setup --try $w;))
 
 # ---- Commands
 
