@@ -13,6 +13,7 @@ SRCS += sched/memstats.c
 SRCS += sched/timer.c
 SRCS += sched/trace.c
 SRCS += sched/tracing.c
+SRCS += sched/annotation.c
 SRCS += sched/alarm.c
 SRCS += sched/timechan.c
 SRCS += sched/lot.c

@@ -91,21 +91,11 @@ static void ring_empty(struct trace_ring *r, unsigned kind)
 
 /* ---- what there is when it begins ---- */
 
-/* Text, in records of 24 bytes. */
-static void put_text(struct m *m, const char *s, size_t n)
-{
-    for (size_t at = 0; at < n; at += 24) {
-        uint64_t words[3] = {0};
-        memcpy(words, s + at, n - at < 24 ? n - at : 24);
-        trace_text(m, words);
-    }
-}
-
 void trace_name(struct m *m, const struct g *g)
 {
     size_t n = strnlen(g->name, UINT8_MAX);
     trace_m(m, (uint64_t)g->id, 0, TRACE_WHAT(TRACE_NAME, n, 0));
-    put_text(m, g->name, n);
+    trace_put_text(m, g->name, n);
 }
 
 void trace_create(struct m *m, struct g *g, uintptr_t fn)
