@@ -126,6 +126,9 @@ static inline void trace_irq_if(struct m *m, uint32_t what)
 void trace_create(struct m *m, struct g *g, uintptr_t fn);
 /* Its name, or another's. */
 void trace_name(struct m *m, const struct g *g);
+/* How many records a ring has to show; *oldest: the place of the first of them, behind the last place comes
+ * place 0. Its writer may have halted in the middle of a record. */
+uint64_t trace_kept(const struct trace_ring *r, uint64_t *oldest);
 /* Text, in records behind the record that it is of; the caller as of that one. */
 static inline void trace_put_text(struct m *m, const char *s, size_t n)
 {
