@@ -7,8 +7,8 @@
  * run ends the trace as well, whatever the end is: the other harts have stopped then, wherever they were.
  * One may have been about to write: its last record is whole or not counted, since n moves last; see trace_kept.
  *
- * The rings go out as they are, the oldest record first, by way of the debugger's or emulator's file
- * (kernel/outfile.h). Without, they stay in memory, and the line at the end says so.
+ * The rings go out as they are, the oldest record first (traceout.c). Without a place to go to they stay in
+ * memory, and the line at the end says so.
  */
 #include "sched/tracing.h"
 #include <errno.h>
@@ -16,8 +16,6 @@
 #include <string.h>
 #include "kernel/clock.h"
 #include "kernel/console.h"
-#include "kernel/crc.h"
-#include "kernel/outfile.h"
 #include "kernel/page.h"
 #include "kernel/power.h"
 #include "sched/atomic.h"
@@ -26,6 +24,7 @@
 #include "sched/line.h"
 #include "sched/proc.h"
 #include "sched/trace.h"
+#include "sched/traceout.h"
 #include "sched/traceback.h"
 #include "sched/world.h"
 
@@ -171,14 +170,6 @@ static void end(void)
 
 /* ---- the file ---- */
 
-static uint32_t crc;
-
-static bool put(const void *data, size_t n)
-{
-    crc = crc_more(crc, data, n);
-    return outfile_write(data, n);
-}
-
 static bool put_header(void)
 {
     struct {
@@ -202,7 +193,7 @@ static bool put_header(void)
            WAIT_REASONS,
            0};
     _Static_assert(sizeof(h) == 80, "the file's format");
-    return put(&h, sizeof(h));
+    return trace_out(&h, sizeof(h));
 }
 
 static bool put_reasons(void)
@@ -213,10 +204,10 @@ static bool put_reasons(void)
     for (unsigned i = 0; i < WAIT_REASONS; i++) {
         const char *name = wait_name((uint8_t)i);
         uint8_t n = (uint8_t)strlen(name);
-        ok = ok && put(&n, 1) && put(name, n);
+        ok = ok && trace_out(&n, 1) && trace_out(name, n);
         used += 1u + n;
     }
-    return ok && put(zeros, -used & 7);
+    return ok && trace_out(zeros, -used & 7);
 }
 
 static bool put_ring(const struct trace_ring *r, uint32_t hart, uint32_t kind)
@@ -227,18 +218,16 @@ static bool put_ring(const struct trace_ring *r, uint32_t hart, uint32_t kind)
         uint32_t hart, kind;
         uint64_t n, lost, zero;
     } h = {hart, kind, n, r->n - n, 0};
-    return put(&h, sizeof(h)) && put(r->first + oldest, straight * sizeof(*r->first)) &&
-           put(r->first, (n - straight) * sizeof(*r->first));
+    return trace_out(&h, sizeof(h)) && trace_out(r->first + oldest, straight * sizeof(*r->first)) &&
+           trace_out(r->first, (n - straight) * sizeof(*r->first));
 }
 
 static bool put_all(void)
 {
-    crc = 0;
     bool ok = put_header() && put_reasons();
     for (uint32_t i = 0; ok && i < sched.n_m; i++)
         ok = put_ring(&sched.m[i]->trace[0], i, 0) && put_ring(&sched.m[i]->trace[1], i, 1);
-    uint32_t sum = crc;
-    return ok && put(&sum, sizeof(sum));
+    return ok;
 }
 
 /* The second and later ones get a number: FILE.2. The run is at its end, or the world stopped. */
@@ -251,10 +240,11 @@ static void write_out(void)
         kprintf("pinion: trace: it stays in memory (no pinion.tracefile)\n");
         return;
     }
-    line_add(&l, files == 1 ? "%s" : "%s.%u", wanted.file, files);
-    if (!outfile_open(path))
+    bool by_file = strcmp(wanted.file, TRACE_BY_SERIAL) != 0;
+    line_add(&l, files > 1 && by_file ? "%s.%u" : "%s", wanted.file, files);
+    if (!trace_out_open(path))
         kprintf("pinion: trace: %s cannot be made\n", path);
-    else if (!put_all() || !outfile_close())
+    else if (!put_all() || !trace_out_close())
         kprintf("pinion: trace: %s is not whole\n", path);
 }
 

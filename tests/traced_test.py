@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TREE, "tests", "trace"))
 import world  # noqa: E402
+import pinionlib  # noqa: E402
 
 RECORDS = 400000  # a hart; none may be lost
 SECONDS = 100
@@ -48,15 +49,7 @@ def its_counts_are_the_schedulers(board):
             data = file.read()
         world.check_all(data, folder)
         what_the_program_says_comes_whole(data, folder)
-        stats = subprocess.run(["tools/pinion-trace", path, "--stats"], cwd=TREE, capture_output=True,
-                               text=True, check=True).stdout
-        found, wanted = pairs(stats), pairs(said)
-        assert found["lost"] == "0", found["lost"]
-        print(wanted)
-        for key, value in wanted.items():
-            assert found[key] == value, f"{key}: {found[key]} in the trace, {value} counted"
-        for key in ("steals", "preemptions"):
-            assert int(wanted[key]) > 0, f"no {key} to compare"
+        compare(said, path)
 
 
 class Said(world.Watcher):
@@ -124,6 +117,41 @@ def what_is_said_stays_whole_in_chaos(board):
                 what_the_program_says_comes_whole(file.read(), folder)
 
 
+def counts_by_serial(board):
+    """The same over the console: as pinion-run takes it, and from the log of a plain serial line."""
+    with tempfile.TemporaryDirectory() as folder:
+        said, path = traced(board, "tests/target/traced.c", folder, more="pinion.tracefile=serial")
+        compare(said, path)
+        with open(path, "rb") as file:
+            assert file.read(14) == b"%pinion-trace "
+    words = {"APP": "tests/target/traced_late.c", "BOARD": board, "SMP": "4",
+             "ARGS": "pinion.trace=0 pinion.tracefile=serial"}
+    status, settings = pinionlib.build(words)
+    assert status == 0
+    log = bytearray()
+    command = [word.replace("pinion.host=1", "") for word in pinionlib.qemu_command(settings, words)]
+    pinionlib.Guest(command, log.extend, log.extend, None, SECONDS, TREE, subprocess.DEVNULL).run()
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(log)
+        file.flush()
+        for number in ("1", "2"):
+            done = subprocess.run(["tools/pinion-trace", file.name, "--strict", "--number", number, "--stats"],
+                                  cwd=TREE, capture_output=True, text=True, check=False)
+            assert done.returncode == 0 and int(pairs(done.stdout)["events"]) > 0, done.stderr
+
+
+def compare(said, path):
+    stats = subprocess.run(["tools/pinion-trace", path, "--strict", "--stats"], cwd=TREE, capture_output=True,
+                           text=True, check=True).stdout
+    found, wanted = pairs(stats), pairs(said)
+    assert found["lost"] == "0", found["lost"]
+    print(wanted)
+    for key, value in wanted.items():
+        assert found[key] == value, f"{key}: {found[key]} in the trace, {value} counted"
+    for key in ("steals", "preemptions"):
+        assert int(wanted[key]) > 0, f"no {key} to compare"
+
+
 def a_trace_begun_later_knows_who_waits(board):
     with tempfile.TemporaryDirectory() as folder:
         _, path = traced(board, "tests/target/traced_late.c", folder, "0")
@@ -167,6 +195,7 @@ def main(board):
     an_example_opens_everywhere(board, "examples/sieve.c")
     an_example_opens_everywhere(board, "examples/workers.c")
     its_counts_are_the_schedulers(board)
+    counts_by_serial(board)
     what_is_said_stays_whole_in_chaos(board)
     a_trace_begun_later_knows_who_waits(board)
     where_nobody_takes_the_file_the_run_ends_as_it_would(board)
