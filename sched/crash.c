@@ -83,11 +83,17 @@ bool sched_traceback(const char *name)
 extern const char __text_start[], __text_used_end[];
 extern const char pinion_program_name[]; /* tools/link-image */
 
+uint32_t crash_image(uint32_t *bytes)
+{
+    *bytes = (uint32_t)(__text_used_end - __text_start);
+    return crc_more(0, __text_start, *bytes);
+}
+
 static void print_image(void)
 {
-    size_t n = (size_t)(__text_used_end - __text_start);
-    kprintf("\ncrash report: image %s, text 0x%lx, %lu bytes, crc32 0x%08x\n", pinion_program_name,
-            (unsigned long)__text_start, (unsigned long)n, crc_more(0, __text_start, n));
+    uint32_t bytes, crc = crash_image(&bytes);
+    kprintf("\ncrash report: image %s, text 0x%lx, %u bytes, crc32 0x%08x\n", pinion_program_name,
+            (unsigned long)__text_start, bytes, crc);
 }
 
 /* ---- harts ---- */

@@ -20,6 +20,7 @@
 #include "kernel/power.h"
 #include "sched/atomic.h"
 #include "sched/chunk.h"
+#include "sched/crash.h"
 #include "sched/g.h"
 #include "sched/line.h"
 #include "sched/proc.h"
@@ -177,7 +178,7 @@ static bool put_header(void)
         uint32_t version, record;
         uint64_t hz, begun, ended, base;
         uint32_t harts, ps, gomaxprocs, flags, rings, reasons;
-        uint64_t zero;
+        uint32_t code_bytes, code_crc;
     } h = {{'p', 'i', 'n', 'T', 'R', 'A', 'C', 'E'},
            1,
            sizeof(struct trace_record),
@@ -191,8 +192,10 @@ static bool put_header(void)
            !wanted.keeps_oldest,
            2 * sched.n_m,
            WAIT_REASONS,
+           0,
            0};
     _Static_assert(sizeof(h) == 80, "the file's format");
+    h.code_crc = crash_image(&h.code_bytes);
     return trace_out(&h, sizeof(h));
 }
 

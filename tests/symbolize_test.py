@@ -124,7 +124,7 @@ def check_what_is_wrong(report, elf, other):
     status, text, said = symbolize(report, "no/such.elf")
     expect("no such ELF", status == 1 and "no/such.elf: No such file" in said and text == report)
     status, text, said = symbolize(report, SOURCE)
-    expect("no ELF at all", status == 1 and "no 64-bit ELF" in said and text == report)
+    expect("no ELF at all", status == 1 and "not a 64-bit" in said and text == report)
     status, text, said = symbolize(head)
     expect("none named and no line that says which", status == 1 and "name the ELF" in said
            and text == head)

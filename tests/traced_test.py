@@ -119,15 +119,16 @@ def what_is_said_stays_whole_in_chaos(board):
 
 def counts_by_serial(board):
     """The same over the console: as pinion-run takes it, and from the log of a plain serial line."""
+    words = {"APP": "tests/target/traced_late.c", "BOARD": board, "SMP": "4",
+             "ARGS": "pinion.trace=0 pinion.tracefile=serial"}
+    status, settings = pinionlib.build(words)
+    assert status == 0
     with tempfile.TemporaryDirectory() as folder:
         said, path = traced(board, "tests/target/traced.c", folder, more="pinion.tracefile=serial")
         compare(said, path)
         with open(path, "rb") as file:
             assert file.read(14) == b"%pinion-trace "
-    words = {"APP": "tests/target/traced_late.c", "BOARD": board, "SMP": "4",
-             "ARGS": "pinion.trace=0 pinion.tracefile=serial"}
-    status, settings = pinionlib.build(words)
-    assert status == 0
+        the_elf_of_another_build_is_refused(path, board)
     log = bytearray()
     command = [word.replace("pinion.host=1", "") for word in pinionlib.qemu_command(settings, words)]
     pinionlib.Guest(command, log.extend, log.extend, None, SECONDS, TREE, subprocess.DEVNULL).run()
@@ -138,6 +139,17 @@ def counts_by_serial(board):
             done = subprocess.run(["tools/pinion-trace", file.name, "--strict", "--number", number, "--stats"],
                                   cwd=TREE, capture_output=True, text=True, check=False)
             assert done.returncode == 0 and int(pairs(done.stdout)["events"]) > 0, done.stderr
+
+
+def the_elf_of_another_build_is_refused(path, board):
+    """Its addresses would get wrong names."""
+    right = f"build/{board}/tests/target/traced.elf"
+    for elf, status in ((right, 0), (f"build/{board}/tests/target/traced_late.elf", 1)):
+        done = subprocess.run(["tools/pinion-trace", path, "--elf", elf, "--text", "-"], cwd=TREE,
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == status, (elf, done.returncode, done.stderr)
+        assert ("not the program that was traced" in done.stderr) == (elf != right), done.stderr
+        assert (" work (traced.c:" in done.stdout) == (elf == right), done.stdout[:2000]
 
 
 def compare(said, path):

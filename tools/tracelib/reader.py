@@ -12,7 +12,7 @@ import zlib
 
 from tracelib import lines, records
 
-HEADER = struct.Struct("<8sIIQQQQIIIIIIQ")
+HEADER = struct.Struct("<8sIIQQQQIIIIIIII")
 RING = struct.Struct("<IIQQQ")
 MAGIC = b"pinTRACE"
 VERSION = 1
@@ -71,7 +71,7 @@ class Trace:
         if self._torn(0, HEADER.size):
             raise BadTrace("its header has not come undamaged")
         (magic, version, record_bytes, self.clock, self.begin, self.end, self.base, self.harts,
-         self.ps, self.gomaxprocs, flags, n_rings, n_reasons, _) = HEADER.unpack_from(data)
+         self.ps, self.gomaxprocs, flags, n_rings, n_reasons, *self.code) = HEADER.unpack_from(data)
         if magic != MAGIC:
             raise BadTrace(f"no trace of this runtime: it begins with {magic!r}, not {MAGIC!r}")
         if version != VERSION:
