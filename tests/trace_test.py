@@ -231,6 +231,22 @@ def a_beginning_that_was_overwritten_is_no_complaint():
     assert world.Converted(dice.bytes()).model.n_complaints == 0
 
 
+def what_is_said_after_a_lost_start_is_no_complaint():
+    m = Maker()
+    m.add(0, r.P_START, 0, 0, 0, 0)
+    m.add(0, r.G_CREATE, 5, WORKER, r.NEXT, 0)
+    m.add(1, r.P_START, 0, 0, 0, 1)
+    m.add(1, r.G_START, 5, 0, 0, 1)
+    m.said(1, r.REGION_END, 5, b"begun before")
+    m.lose_oldest(1, 2)
+    assert world.told(m.bytes()).n_complaints == 0, world.told(m.bytes()).complaints
+    whole = Maker()
+    whole.add(0, r.P_START, 0, 0, 0, 0)
+    whole.add(0, r.G_CREATE, 5, WORKER, r.NEXT, 0)
+    whole.said(0, r.REGION_END, 5, b"where it does not run")
+    assert world.told(whole.bytes()).n_complaints == 1
+
+
 def text_without_its_leader_is_skipped():
     m = Maker()
     m.add(0, r.G_STATUS, 1, MAIN, r.RUNNING)
@@ -532,6 +548,7 @@ TESTS = [every_type_of_event_comes_through_all_formats,
          of_the_stolen_the_last_runs_and_the_rest_move,
          lost_records_leave_a_world_without_contradictions,
          a_beginning_that_was_overwritten_is_no_complaint,
+         what_is_said_after_a_lost_start_is_no_complaint,
          text_without_its_leader_is_skipped,
          text_that_is_cut_short_hides_no_event,
          a_trace_comes_over_a_serial_line,

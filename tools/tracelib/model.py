@@ -204,6 +204,7 @@ class Model(World):
             g = self.gs[record[1]] = self._new(record[1], record)
             g.number = -1
         if g.state not in (r.RUNNING, r.SECTION):
+            g.loose = g.loose or not self.whole  # its start may be lost, and only its next number tells
             self._running(hart, g)
         return g
 
