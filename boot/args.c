@@ -11,7 +11,7 @@
  *     pinion.trace           a trace of the scheduler from the start (sched/trace.c); pinion.trace=N keeps
  *                            the last N records of each hart, pinion.trace=N,oldest the first N; 0: from
  *                            runtime_trace_start on
- *     pinion.tracefile=FILE  where it goes when it ends, by semihosting
+ *     pinion.tracefile=FILE  where it goes when it ends, by semihosting; =serial: over the console
  *     pinion.leakcheck       goroutines that still wait at the end; =N: then 0 becomes N
  *     pinion.cpuprofile=HZ   a profile of the processors' time (sched/profile_cpu.c)
  *     pinion.goroutineprofile=MS  the stacks of all goroutines after MS milliseconds, or at the end

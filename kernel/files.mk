@@ -25,10 +25,11 @@ SRCS += kernel/trap.c
 SRCS += kernel/power.c
 SRCS += kernel/outfile.c
 SRCS += kernel/symbols.c
+SRCS += kernel/crc.c
 
 COLD += $(addprefix kernel/,uart_16550.c uart_pl011.c uart_sifive.c uart_firmware.c print.c format.c \
         machine.c machine_console.c machine_hart.c machine_irq.c tree.c size_class.c vm.c \
-        power.c outfile.c symbols.c libc.c)
+        power.c outfile.c symbols.c libc.c crc.c)
 
 # The rest is what Linux does on the host, or board/host in its name.
 ifeq ($(ARCH),host)
@@ -38,6 +39,7 @@ SRCS += kernel/format.c
 SRCS += kernel/clock.c
 SRCS += kernel/trap.c
 SRCS += kernel/symbols.c
+SRCS += kernel/crc.c
 endif
 
 ifeq ($(ARCH),riscv)

@@ -67,8 +67,19 @@ static inline void spin_decline(struct spin *l, uint32_t word)
         spin_unlock(l);
 }
 
+/*
+ * What is compiled for size shares one spin_queue in the image: the linker takes the first and drops the
+ * rest. Elsewhere each file has its own, for the compiler then knows what it leaves alone.
+ */
+#ifdef __OPTIMIZE_SIZE__
+#define SPIN_QUEUE __attribute__((noinline, cold, weak))
+#else
+#define SPIN_QUEUE static __attribute__((noinline, cold, unused))
+#endif
+SPIN_QUEUE void spin_queue(struct spin *l, uint32_t word);
+
 /* The lock was not free: word is what spin_claim has found. */
-static __attribute__((noinline, cold, unused)) void spin_queue(struct spin *l, uint32_t word)
+SPIN_QUEUE void spin_queue(struct spin *l, uint32_t word)
 {
     spin_decline(l, word);
     /* relaxed: whoever claims from now on sees that somebody waits; it carries nothing else. */

@@ -15,6 +15,8 @@
  *     M1: hart 1, id 0x1, no P, asleep
  *     P0: status 1, M 0, runnext 12, ring 3 [13 14 15], inbox 0 [], pinbox 0 [], pinned 0 [], timers 2
  *     global queue: 1 [17]
+ *     M0: 64 of 5120 trace events                     if there is a trace    (tracetail.c)
+ *       …
  *
  *     goroutine 1 [chan receive]:                     all the others, main first
  *     …
@@ -47,12 +49,14 @@
 #include "sched/crash.h"
 #include <string.h>
 #include "kernel/console.h"
+#include "kernel/crc.h"
 #include "kernel/power.h"
 #include "sched/atomic.h"
 #include "sched/chunk.h"
 #include "sched/sched.h"
 #include "sched/schedtrace.h"
 #include "sched/traceback.h"
+#include "sched/tracetail.h"
 
 #define LIST_MAX 16 /* of a queue's goroutines */
 
@@ -79,27 +83,17 @@ bool sched_traceback(const char *name)
 extern const char __text_start[], __text_used_end[];
 extern const char pinion_program_name[]; /* tools/link-image */
 
-/* CRC-32 as in zlib, four bits at a time. */
-static uint32_t crc32(const char *at, const char *end)
+uint32_t crash_image(uint32_t *bytes)
 {
-    static const uint32_t of[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
-                                    0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-                                    0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-                                    0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
-    uint32_t crc = UINT32_MAX;
-    for (; at < end; at++) {
-        crc ^= (uint8_t)*at;
-        crc = crc >> 4 ^ of[crc & 15];
-        crc = crc >> 4 ^ of[crc & 15];
-    }
-    return ~crc;
+    *bytes = (uint32_t)(__text_used_end - __text_start);
+    return crc_more(0, __text_start, *bytes);
 }
 
 static void print_image(void)
 {
-    kprintf("\ncrash report: image %s, text 0x%lx, %lu bytes, crc32 0x%08x\n", pinion_program_name,
-            (unsigned long)__text_start, (unsigned long)(__text_used_end - __text_start),
-            crc32(__text_start, __text_used_end));
+    uint32_t bytes, crc = crash_image(&bytes);
+    kprintf("\ncrash report: image %s, text 0x%lx, %u bytes, crc32 0x%08x\n", pinion_program_name,
+            (unsigned long)__text_start, bytes, crc);
 }
 
 /* ---- harts ---- */
@@ -221,6 +215,7 @@ static void print_system(const struct arch_frame *f)
     print_image();
     print_ms(f);
     print_queues();
+    trace_print_tail();
 }
 
 static void print_others(const struct g *told, bool ours)

@@ -14,5 +14,7 @@ bool crash_shows(enum crash_level from);
  * NULL. ours: the failure is the runtime's own, so goroutines are shown from `single` on, as Go does.
  */
 _Noreturn void crash_end(const struct g *told, const struct arch_frame *f, bool ours);
+/* Which image this is: the CRC-32 of its code as it lies in memory, and how much there is. */
+uint32_t crash_image(uint32_t *bytes);
 /* The registers of g's last fault that became a panic, or NULL: other faults have come since. */
 const struct arch_frame *crash_fault_of(const struct g *g);

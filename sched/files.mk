@@ -13,6 +13,9 @@ SRCS += sched/memstats.c
 SRCS += sched/timer.c
 SRCS += sched/trace.c
 SRCS += sched/tracing.c
+SRCS += sched/tracetail.c
+SRCS += sched/traceout.c
+SRCS += sched/annotation.c
 SRCS += sched/alarm.c
 SRCS += sched/timechan.c
 SRCS += sched/lot.c
@@ -43,6 +46,7 @@ SRCS += sched/world.c
 SRCS += sched/section.c
 SRCS += sched/sysmon.c
 SRCS += sched/wired.c
+SRCS += sched/line.c
 SRCS += sched/schedtrace.c
 SRCS += sched/scheddetail.c
 SRCS += sched/chaos.c
@@ -52,8 +56,8 @@ SRCS += sched/profile_g.c
 SRCS += sched/profile_heap.c
 SRCS += sched/profile_mutex.c
 
-COLD += $(addprefix sched/,tracing.c memstats.c stats.c fatal.c traceback.c libc.c init.c freeze.c \
-        schedtrace.c scheddetail.c crash.c leakcheck.c lockorder.c chaos.c \
+COLD += $(addprefix sched/,tracing.c tracetail.c traceout.c memstats.c stats.c fatal.c traceback.c libc.c init.c freeze.c \
+        line.c schedtrace.c scheddetail.c crash.c leakcheck.c lockorder.c chaos.c \
         context.c errgroup.c wired.c sysmon.c world.c \
         profile.c profile_cpu.c profile_g.c profile_heap.c profile_mutex.c)
 

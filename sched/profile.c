@@ -42,17 +42,15 @@
 #include <pinion/runtime.h>
 #include <pinion/sync.h>
 #include <pinion/time.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include "kernel/console.h"
-#include "kernel/format.h"
 #include "kernel/page.h"
 #include "kernel/vm.h"
+#include "sched/line.h"
 #include "sched/proc.h"
 #include "sched/profile_heap.h"
 #include "sched/sched.h"
-#include "sched/section.h"
 
 /* ---- the table ---- */
 
@@ -203,66 +201,32 @@ uint32_t profile_frame(const struct g *g, const struct arch_frame *f, uintptr_t 
 
 static mutex writing; /* a profile at a time */
 
-struct line {
-    char text[64 + 17 * PROFILE_DEPTH + 64];
-    size_t n;
-};
+#define LINE_SIZE (64 + 17 * PROFILE_DEPTH + 64)
 
-static __attribute__((format(printf, 2, 3))) void add(struct line *l, const char *fmt, ...)
+static struct line begin(char *text, const char *kind)
 {
-    va_list ap;
-    va_start(ap, fmt);
-    size_t room = sizeof(l->text) - l->n, n = print_format(l->text + l->n, room, fmt, ap);
-    va_end(ap);
-    l->n += n < room ? n : room - 1;
-}
-
-static void begin(struct line *l, const char *kind)
-{
-    l->n = 0;
-    add(l, "%%pinion-profile %s ", kind);
-}
-
-/* Four bits at a time: a table of 16, of the reversed polynomial 0xedb88320. */
-static uint32_t crc32_of(const char *s, size_t n)
-{
-    static const uint32_t table[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
-        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-    };
-    uint32_t crc = ~UINT32_C(0);
-    for (; n > 0; n--, s++) {
-        crc ^= (uint8_t)*s;
-        crc = table[crc & 15] ^ crc >> 4;
-        crc = table[crc & 15] ^ crc >> 4;
-    }
-    return ~crc;
-}
-
-static void say(struct line *l)
-{
-    add(l, " #%08x\n", crc32_of(l->text, l->n));
-    section_write(CONSOLE_FILE, l->text, l->n);
+    struct line l = {text, LINE_SIZE, 0};
+    line_add(&l, "%%pinion-profile %s ", kind);
+    return l;
 }
 
 static void say_stack(const char *kind, const struct stack_count *c)
 {
-    struct line l;
-    begin(&l, kind);
-    add(&l, "%lu %lu @", (unsigned long)c->count[0], (unsigned long)c->count[1]);
+    char text[LINE_SIZE];
+    struct line l = begin(text, kind);
+    line_add(&l, "%lu %lu @", (unsigned long)c->count[0], (unsigned long)c->count[1]);
     for (uint32_t i = 0; i < c->n; i++)
-        add(&l, " %lx", (unsigned long)c->pc[i]);
-    say(&l);
+        line_add(&l, " %lx", (unsigned long)c->pc[i]);
+    line_send(&l);
 }
 
 void profile_begin(const char *kind, int64_t period)
 {
-    struct line l;
+    char text[LINE_SIZE];
     mutex_lock(&writing);
-    begin(&l, kind);
-    add(&l, "begin %ld", (long)period);
-    say(&l);
+    struct line l = begin(text, kind);
+    line_add(&l, "begin %ld", (long)period);
+    line_send(&l);
 }
 
 uint32_t profile_stacks(const char *kind, const struct stacks *s)
@@ -275,10 +239,10 @@ uint32_t profile_stacks(const char *kind, const struct stacks *s)
 
 void profile_end(const char *kind, uint32_t lines, uint64_t lost, int64_t lasted)
 {
-    struct line l;
-    begin(&l, kind);
-    add(&l, "end %u %lu %ld", lines, (unsigned long)lost, (long)lasted);
-    say(&l);
+    char text[LINE_SIZE];
+    struct line l = begin(text, kind);
+    line_add(&l, "end %u %lu %ld", lines, (unsigned long)lost, (long)lasted);
+    line_send(&l);
     mutex_unlock(&writing);
 }
 

@@ -15,11 +15,9 @@
  * With `pinion.scheddetail=1` it is Go's page instead of the line: scheddetail.c.
  */
 #include "sched/schedtrace.h"
-#include <stdarg.h>
 #include <string.h>
 #include "kernel/clock.h"
 #include "kernel/console.h"
-#include "kernel/format.h"
 #include "sched/atomic.h"
 #include "sched/chunk.h"
 #include "sched/proc.h"
@@ -35,16 +33,6 @@ static int64_t next;   /* the first hart's */
 static bool detailed; /* written at boot */
 
 #define LINE_SIZE 1536 /* 64 Ps with numbers of ten digits */
-
-bool line_add(struct line *l, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    size_t room = l->size - l->n, n = print_format(l->text + l->n, room, fmt, ap);
-    va_end(ap);
-    l->n += n < room ? n : room - 1;
-    return n < room;
-}
 
 /* The compiler would call its library, which no handler may (arch/arm64/trap.S). */
 int sched_bits(uint64_t set)

@@ -2,19 +2,11 @@
  * schedtrace: the scheduler's state as one line (schedtrace.c) or as a page (scheddetail.c), now and then.
  */
 #pragma once
-#include <stddef.h>
 #include "sched/gmp.h"
+#include "sched/line.h"
 
 /* From the timer interrupt of m: prints if it is time; the hart's timer is armed for the next. */
 void schedtrace_tick(struct m *m);
-
-/* Text in the making. */
-struct line {
-    char *text;
-    size_t size, n;
-};
-/* false: it was cut. */
-bool line_add(struct line *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* What both forms begin with: "SCHED" to the length of the global queue. */
 void schedtrace_sum(struct line *l, int64_t now);

@@ -3,6 +3,7 @@
  * docs/trace.md has the format of the file.
  */
 #pragma once
+#include <string.h>
 #include "sched/gmp.h"
 
 /* Numbers of the file's format. Those down to TRACE_EXIT are about a goroutine and carry its count. */
@@ -30,10 +31,10 @@ enum trace_event {
     TRACE_RETAKE = 21,
     TRACE_NAME = 22, /* a goroutine's; text follows */
     TRACE_BEHIND = 23,
-    TRACE_LOG = 24,
+    TRACE_LOG = 24, /* the program's own (annotation.c); arg the task; text follows */
     TRACE_REGION_BEGIN = 25,
     TRACE_REGION_END = 26,
-    TRACE_TASK_BEGIN = 27,
+    TRACE_TASK_BEGIN = 27, /* seq the task that it is part of */
     TRACE_TASK_END = 28,
     TRACE_TEXT = 31,
     TRACE_IPI_RECEIVED = 32, /* from here on: interrupt handlers' */
@@ -96,7 +97,8 @@ void trace_m(struct m *m, uint64_t g, uint64_t arg, uint32_t what);
 void trace_irq(struct m *m, uint64_t arg, uint32_t what);
 /* A goroutine's first record; called: where from, counted from the image's base. */
 void trace_born(struct m *m, uint64_t g, uint64_t fn, uint32_t what, uint32_t called);
-/* 24 bytes of text. */
+/* So many bytes of text. */
+#define TRACE_TEXT_BYTES 24
 void trace_text(struct m *m, const uint64_t words[3]);
 
 /* For places that are rare: ask first; what is to be noted is not looked for before. Where it is hot, a
@@ -124,6 +126,18 @@ static inline void trace_irq_if(struct m *m, uint32_t what)
 void trace_create(struct m *m, struct g *g, uintptr_t fn);
 /* Its name, or another's. */
 void trace_name(struct m *m, const struct g *g);
+/* How many records a ring has to show; *oldest: the place of the first of them, behind the last place comes
+ * place 0. Its writer may have halted in the middle of a record. */
+uint64_t trace_kept(const struct trace_ring *r, uint64_t *oldest);
+/* Text, in records behind the record that it is of; the caller as of that one. */
+static inline void trace_put_text(struct m *m, const char *s, size_t n)
+{
+    for (size_t at = 0; at < n; at += TRACE_TEXT_BYTES) {
+        uint64_t words[3] = {0};
+        memcpy(words, s + at, n - at < sizeof(words) ? n - at : sizeof(words));
+        trace_text(m, words);
+    }
+}
 /* The place of g, which is to go to that one of p if it may go anywhere. */
 static inline uint32_t trace_where(const struct g *g, uint32_t place, const struct p *p)
 {

@@ -5,26 +5,27 @@
  * a moment: every goroutine that lives is marked and gets a record of the state in which it is met; from
  * then on the records tell. Ended, the world is stopped again and the marks are taken back. An end of the
  * run ends the trace as well, whatever the end is: the other harts have stopped then, wherever they were.
- * One may have been about to write: its last record is whole or not counted, since n moves last.
+ * One may have been about to write: its last record is whole or not counted, since n moves last; see trace_kept.
  *
- * The rings go out as they are, the oldest record first, by way of the debugger's or emulator's file
- * (kernel/outfile.h). Without, they stay in memory, and the line at the end says so.
+ * The rings go out as they are, the oldest record first (traceout.c). Without a place to go to they stay in
+ * memory, and the line at the end says so.
  */
 #include "sched/tracing.h"
 #include <errno.h>
 #include <pinion/runtime.h>
-#include <stdarg.h>
 #include <string.h>
 #include "kernel/clock.h"
 #include "kernel/console.h"
-#include "kernel/format.h"
-#include "kernel/outfile.h"
 #include "kernel/page.h"
 #include "kernel/power.h"
+#include "sched/atomic.h"
 #include "sched/chunk.h"
+#include "sched/crash.h"
 #include "sched/g.h"
+#include "sched/line.h"
 #include "sched/proc.h"
 #include "sched/trace.h"
+#include "sched/traceout.h"
 #include "sched/traceback.h"
 #include "sched/world.h"
 
@@ -82,6 +83,14 @@ static bool have_rings(void)
     return true;
 }
 
+/* Where the newest are kept and a round is full, the one that is being written has the oldest's place. */
+LOOKS_ON uint64_t trace_kept(const struct trace_ring *r, uint64_t *oldest)
+{
+    bool round = r->n >= r->end && r->mask != UINT64_MAX;
+    *oldest = round ? (r->n + 1) & r->mask : 0;
+    return round ? r->end - 1 : r->n < r->end ? r->n : r->end;
+}
+
 static void ring_empty(struct trace_ring *r, unsigned kind)
 {
     r->n = 0;
@@ -91,21 +100,11 @@ static void ring_empty(struct trace_ring *r, unsigned kind)
 
 /* ---- what there is when it begins ---- */
 
-/* Text, in records of 24 bytes. */
-static void put_text(struct m *m, const char *s, size_t n)
-{
-    for (size_t at = 0; at < n; at += 24) {
-        uint64_t words[3] = {0};
-        memcpy(words, s + at, n - at < 24 ? n - at : 24);
-        trace_text(m, words);
-    }
-}
-
 void trace_name(struct m *m, const struct g *g)
 {
     size_t n = strnlen(g->name, UINT8_MAX);
     trace_m(m, (uint64_t)g->id, 0, TRACE_WHAT(TRACE_NAME, n, 0));
-    put_text(m, g->name, n);
+    trace_put_text(m, g->name, n);
 }
 
 void trace_create(struct m *m, struct g *g, uintptr_t fn)
@@ -172,24 +171,6 @@ static void end(void)
 
 /* ---- the file ---- */
 
-static uint32_t crc;
-
-/* CRC-32 as of zlib, half a byte at a time. */
-static bool put(const void *data, size_t n)
-{
-    static const uint32_t step[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
-                                      0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-                                      0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-                                      0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
-    const uint8_t *s = data;
-    for (size_t i = 0; i < n; i++) {
-        crc ^= s[i];
-        crc = crc >> 4 ^ step[crc & 15];
-        crc = crc >> 4 ^ step[crc & 15];
-    }
-    return outfile_write(data, n);
-}
-
 static bool put_header(void)
 {
     struct {
@@ -197,7 +178,7 @@ static bool put_header(void)
         uint32_t version, record;
         uint64_t hz, begun, ended, base;
         uint32_t harts, ps, gomaxprocs, flags, rings, reasons;
-        uint64_t zero;
+        uint32_t code_bytes, code_crc;
     } h = {{'p', 'i', 'n', 'T', 'R', 'A', 'C', 'E'},
            1,
            sizeof(struct trace_record),
@@ -211,9 +192,11 @@ static bool put_header(void)
            !wanted.keeps_oldest,
            2 * sched.n_m,
            WAIT_REASONS,
+           0,
            0};
     _Static_assert(sizeof(h) == 80, "the file's format");
-    return put(&h, sizeof(h));
+    h.code_crc = crash_image(&h.code_bytes);
+    return trace_out(&h, sizeof(h));
 }
 
 static bool put_reasons(void)
@@ -224,57 +207,47 @@ static bool put_reasons(void)
     for (unsigned i = 0; i < WAIT_REASONS; i++) {
         const char *name = wait_name((uint8_t)i);
         uint8_t n = (uint8_t)strlen(name);
-        ok = ok && put(&n, 1) && put(name, n);
+        ok = ok && trace_out(&n, 1) && trace_out(name, n);
         used += 1u + n;
     }
-    return ok && put(zeros, -used & 7);
+    return ok && trace_out(zeros, -used & 7);
 }
 
 static bool put_ring(const struct trace_ring *r, uint32_t hart, uint32_t kind)
 {
-    uint64_t n = r->n < r->end ? r->n : r->end, older = r->n > r->end ? r->n & r->mask : 0;
-    if (wanted.keeps_oldest)
-        older = 0;
+    uint64_t oldest, n = trace_kept(r, &oldest);
+    uint64_t straight = n < r->end - oldest ? n : r->end - oldest;
     struct {
         uint32_t hart, kind;
         uint64_t n, lost, zero;
     } h = {hart, kind, n, r->n - n, 0};
-    size_t first = sizeof(struct trace_record) * older;
-    return put(&h, sizeof(h)) && put((char *)r->first + first, n * sizeof(*r->first) - first) &&
-           put(r->first, first);
+    return trace_out(&h, sizeof(h)) && trace_out(r->first + oldest, straight * sizeof(*r->first)) &&
+           trace_out(r->first, (n - straight) * sizeof(*r->first));
 }
 
 static bool put_all(void)
 {
-    crc = UINT32_MAX;
     bool ok = put_header() && put_reasons();
     for (uint32_t i = 0; ok && i < sched.n_m; i++)
         ok = put_ring(&sched.m[i]->trace[0], i, 0) && put_ring(&sched.m[i]->trace[1], i, 1);
-    uint32_t sum = ~crc;
-    return ok && put(&sum, sizeof(sum));
-}
-
-static void print(char *to, size_t n, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    print_format(to, n, fmt, args);
-    va_end(args);
+    return ok;
 }
 
 /* The second and later ones get a number: FILE.2. The run is at its end, or the world stopped. */
 static void write_out(void)
 {
     char path[216];
+    struct line l = {path, sizeof(path), 0};
     files++;
     if (wanted.file == NULL) {
         kprintf("pinion: trace: it stays in memory (no pinion.tracefile)\n");
         return;
     }
-    print(path, sizeof(path), files == 1 ? "%s" : "%s.%u", wanted.file, files);
-    if (!outfile_open(path))
+    bool by_file = strcmp(wanted.file, TRACE_BY_SERIAL) != 0;
+    line_add(&l, files > 1 && by_file ? "%s.%u" : "%s", wanted.file, files);
+    if (!trace_out_open(path))
         kprintf("pinion: trace: %s cannot be made\n", path);
-    else if (!put_all() || !outfile_close())
+    else if (!put_all() || !trace_out_close())
         kprintf("pinion: trace: %s is not whole\n", path);
 }
 
@@ -296,10 +269,8 @@ void sched_tracing(const struct tracing *t)
 {
     static char file[200];
     wanted = *t;
-    if (t->file != NULL) {
-        print(file, sizeof(file), "%s", t->file);
-        wanted.file = file;
-    }
+    if (t->file != NULL)
+        wanted.file = strncpy(file, t->file, sizeof(file) - 1);
     next_words = power_last_words;
     power_last_words = last_words;
     if (!t->from_start)

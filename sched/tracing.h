@@ -10,8 +10,8 @@ struct tracing {
         records; /* a hart; 0: TRACING_RECORDS, if the trace is on from the start or begun later */
     bool from_start;   /* else runtime_trace_start begins it */
     bool keeps_oldest; /* full is full; else the newest are kept */
-    const char
-        *file; /* where it goes, on the computer at the other end; NULL: it stays in memory */
+    const char *
+        file; /* where it goes, on the computer at the other end (traceout.h); NULL: it stays in memory */
 };
 #define TRACING_RECORDS 16384
 

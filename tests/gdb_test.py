@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A session of GDB with tools/pinion-gdb.py on a board: tests/gdb/session.py says what it must show of
-tests/gdb/scene.c, which must then go on to its right end. And `make gdb`, with a few words typed.
+tests/gdb/scene.c, which must then go on to its right end. `make gdb`, with a few words typed. And save trace of a traced program.
 
     tests/gdb_test.py BOARD
 """
@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.dont_write_bytecode = True
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -19,12 +20,12 @@ SECONDS = 180  # then it hangs
 SECONDS_TO_END = 30
 
 
-def session(settings, words, debugger):
+def session(settings, words, debugger, *script):
     """(what GDB and the program said, a complaint or None)."""
     said = []
     debugged = pinionlib.Debugged(settings, words, said.append, said.append, [debugger, "-nx", "--batch"])
     with debugged:
-        command = [*debugged.command, "-ex", "source tests/gdb/session.py"]
+        command = [*debugged.command, *(word for step in script for word in ("-ex", step))]
         try:
             done = subprocess.run(command, cwd=TREE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, timeout=SECONDS, check=False)
@@ -39,8 +40,43 @@ def session(settings, words, debugger):
         return text, f"GDB's session ended with {status}"
     if debugged.result is None or debugged.result[0] != 0:
         return text, f"the program did not exit with 0 afterwards: {debugged.result}"
-    if "as it was" not in text:
+    return text, None
+
+
+def of_the_scene(settings, words, debugger):
+    text, complaint = session(settings, words, debugger, "source tests/gdb/session.py")
+    if complaint is None and "as it was" not in text:
         return text, "the program did not find its own values as they were"
+    return text, complaint
+
+
+def pairs(text):
+    return dict(re.findall(r"^(\w+)=(\d+)\r?$", text, re.M))
+
+
+def of_a_trace(board, debugger, records):
+    """What save trace has saved is converted without a complaint, and what all was kept of counts what the
+    program counts afterwards."""
+    words = {"APP": "tests/target/traced.c", "BOARD": board, "SMP": "2", "ARGS": f"pinion.trace={records}"}
+    status, settings = pinionlib.build(words)
+    if status != 0:
+        return "", "the traced program does not build"
+    whole = records.endswith("oldest")
+    with tempfile.TemporaryDirectory() as folder:
+        text, complaint = session(settings, words, debugger, f'set $folder = "{folder}"',
+                                  "source tests/gdb/trace_session.py")
+        if complaint is not None:
+            return text, complaint
+        for name in ("middle", "end"):
+            done = subprocess.run(["tools/pinion-trace", os.path.join(folder, name), "--stats", "--elf",
+                                   settings["elf"], *(["--strict"] if whole else [])],
+                                  cwd=TREE, capture_output=True, text=True, check=False)
+            found = pairs(done.stdout)
+            if done.returncode != 0 or int(found["events"]) == 0 or (found["lost"] == "0") != whole:
+                return text, f"{name} of {records}: {done.returncode}, {done.stdout[:200]}{done.stderr}"
+        counted = {key: value for key, value in pairs(text).items() if key in found}
+        if len(counted) != 5 or (whole and any(found[key] != counted[key] for key in counted)):
+            return text, f"the trace counts {found}, the program {counted}"
     return text, None
 
 
@@ -69,7 +105,9 @@ def main():
     status, settings = pinionlib.build(words)
     if status != 0:
         sys.exit("the scene does not build")
-    for text, complaint in (session(settings, words, debugger), made(words, debugger)):
+    for text, complaint in (of_the_scene(settings, words, debugger), made(words, debugger),
+                            of_a_trace(sys.argv[1], debugger, "100000,oldest"),
+                            of_a_trace(sys.argv[1], debugger, "64")):
         if complaint is not None:
             sys.exit(f"{text}\n{complaint}")
 

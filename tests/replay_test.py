@@ -105,6 +105,11 @@ def hands_zoom_hover_find_and_step(browser):
       go(0); $("find").click(); out.found = now; out.type = events[1][now]; out.who = events[5][now];
       const dots = canvas.getContext("2d").getImageData(100, 10, 900, 1).data;
       out.colors = new Set(Array.from({length: 900}, (_, x) => dots[4 * x] << 16 | dots[4 * x + 1] << 8 | dots[4 * x + 2])).size;
+      const log = Object.keys(facts.said).map(Number).find(n => facts.said[n].startsWith("log numbers: "));
+      go(log); out.log = $("rule").textContent; out.text = facts.said[log];
+      const [time, , hart] = events.map(column => column[log]);
+      out.said = describe(above(slices[0], time, firstSlice[hart], firstSlice[hart + 1]) - 1);
+      out.inside = slices[7].some((n, i) => n && describe(i).includes("in region region "));
       out.plot = document.querySelectorAll("#lengths canvas").length;
       return out;""")
     assert got["shown"] == "block" and got["tip"] == got["real"], got
@@ -113,6 +118,7 @@ def hands_zoom_hover_find_and_step(browser):
     assert got["step"] == 11 and got["back_step"] == 9 and len(got["rule"]) > 10, got
     assert got["wanted"] == [1] and got["found"] > 0 and got["who"] == 1, got
     assert got["type"] == r.G_START, got
+    assert got["log"].endswith(got["text"]) and got["text"] in got["said"] and got["inside"], got
     assert got["colors"] >= 2 and got["plot"] == 1, got
 
 

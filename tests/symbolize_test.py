@@ -30,12 +30,12 @@ def expect(what, is_so):
         raise Wrong(what)
 
 
-def crash(board, way):
+def crash(board, way, more=""):
     """What a run says, and the image's path."""
     words = {"APP": SOURCE, "BOARD": board, "SMP": "4"}
     status, settings = pinionlib.build(words)
     expect("it builds", status == 0)
-    words.update(ARGS=way, TIMEOUT="60")
+    words.update(ARGS=f"{way} {more}", TIMEOUT="60")
     done = subprocess.run(["tools/pinion-run", *(f"{k}={v}" for k, v in words.items())],
                           stdin=subprocess.DEVNULL, capture_output=True, check=False)
     expect(f"exit 2, not {done.returncode}", done.returncode == 2)
@@ -84,6 +84,28 @@ def check_board(board):
     return report, elf
 
 
+def events_are_in_order(text):
+    """Each ring's, though harts were stopped while they wrote."""
+    rings = re.findall(r"^M(\d): (trace|its interrupts), the last (\d+) of \d+\n((?:[ \t].*\n)*)", text, re.M)
+    expect(f"two rings a hart, not {rings}", [r[:2] for r in rings] ==
+           [(str(hart), which) for hart in range(4) for which in ("trace", "its interrupts")])
+    for _, _, n, lines in rings:
+        ages = [int(age) for age in re.findall(r"^  - *(\d+) ns [a-z-]+ ", lines, re.M)]
+        expect(f"{n} events, not {len(ages)}, the oldest first: {ages}",
+               len(ages) == int(n) and ages == sorted(ages, reverse=True))
+
+
+def check_events(board):
+    report, elf = crash(board, "panic_among_the_busy", "pinion.trace=64")
+    status, text, said = symbolize(report, elf)
+    expect(f"exit 0 without a word, not {status}, {said}", status == 0 and said == "")
+    events_are_in_order(text.decode())
+    report, elf = crash(board, "fault_in_a_goroutine", "pinion.trace=64")
+    text = symbolize(report, elf)[1].decode()
+    expect("a line of source below a creation", re.search(
+        rf"^  - *\d+ ns create +g \d+, arg 0x[0-9a-f]{{16}}, .*\n\targ look_nowhere {SOURCE}:\d+$", text, re.M))
+
+
 def check_what_is_wrong(report, elf, other):
     cut = report[:report.index(b"P0: ")]
     status, text, said = symbolize(cut, elf)
@@ -102,7 +124,7 @@ def check_what_is_wrong(report, elf, other):
     status, text, said = symbolize(report, "no/such.elf")
     expect("no such ELF", status == 1 and "no/such.elf: No such file" in said and text == report)
     status, text, said = symbolize(report, SOURCE)
-    expect("no ELF at all", status == 1 and "no 64-bit ELF" in said and text == report)
+    expect("no ELF at all", status == 1 and "not a 64-bit" in said and text == report)
     status, text, said = symbolize(head)
     expect("none named and no line that says which", status == 1 and "name the ELF" in said
            and text == head)
@@ -126,6 +148,7 @@ def main():
     for board in BOARDS:
         try:
             done.append(check_board(board))
+            check_events(board)
         except Wrong as error:
             print(f"{board}: wanted: {error}")
             wrong = 1

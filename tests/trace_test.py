@@ -231,6 +231,22 @@ def a_beginning_that_was_overwritten_is_no_complaint():
     assert world.Converted(dice.bytes()).model.n_complaints == 0
 
 
+def what_is_said_after_a_lost_start_is_no_complaint():
+    m = Maker()
+    m.add(0, r.P_START, 0, 0, 0, 0)
+    m.add(0, r.G_CREATE, 5, WORKER, r.NEXT, 0)
+    m.add(1, r.P_START, 0, 0, 0, 1)
+    m.add(1, r.G_START, 5, 0, 0, 1)
+    m.said(1, r.REGION_END, 5, b"begun before")
+    m.lose_oldest(1, 2)
+    assert world.told(m.bytes()).n_complaints == 0, world.told(m.bytes()).complaints
+    whole = Maker()
+    whole.add(0, r.P_START, 0, 0, 0, 0)
+    whole.add(0, r.G_CREATE, 5, WORKER, r.NEXT, 0)
+    whole.said(0, r.REGION_END, 5, b"where it does not run")
+    assert world.told(whole.bytes()).n_complaints == 1
+
+
 def text_without_its_leader_is_skipped():
     m = Maker()
     m.add(0, r.G_STATUS, 1, MAIN, r.RUNNING)
@@ -369,6 +385,68 @@ def a_wrong_check_sum_is_said_and_the_rest_converted():
     assert len(done.seen.records) == len(world.Converted(small().bytes()).seen.records)
 
 
+def carried(log):
+    """What reader.read makes of a log."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(log)
+        file.flush()
+        return reader.read(file.name)
+
+
+def a_trace_comes_over_a_serial_line():
+    dice = Dice(seed=8).play(800)
+    lines, other = dice.lines(), b"hello\r\n[console: 7 bytes lost]\n"
+    crlf = [line.replace(b"\n", b"\r\n") for line in lines]
+    for log in (b"".join(lines), b"".join(crlf), other.join([b"", *crlf, b""]),
+                b"".join(b"half a line " + line for line in lines)):
+        trace = carried(log)
+        assert not trace.complaints, trace.complaints
+        assert b"".join(ring.data for ring in trace.rings) == b"".join(
+            ring.data for ring in reader.Trace(memoryview(dice.bytes())).rings)
+
+
+def of_a_damaged_line_nothing_is_believed():
+    """Each line in turn, each in another way: the sound records are there, in their order, the others are
+    counted, and it is said."""
+    dice = Dice(seed=9, harts=2).play(300)
+    lines, whole = dice.lines(), reader.Trace(memoryview(dice.bytes()))
+    ways = (lambda line: b"", lambda line: line[:-5] + b"\n", lambda line: line.replace(b" ", b"", 1),
+            lambda line: line[:30] + bytes((line[30] ^ 1,)) + line[31:], lambda line: line[:-1] + b" ")
+    for i, line in enumerate(lines):
+        log = b"".join([*lines[:i], ways[i % len(ways)](line), *lines[i + 1:]])
+        try:
+            trace = carried(log)
+        except reader.BadTrace as error:
+            assert i == 0, (i, error)
+            continue
+        assert i > 0 and trace.complaints, i
+        if any("head of a ring" in complaint for complaint in trace.complaints):
+            continue
+        for ring, real in zip(trace.rings, whole.rings, strict=True):
+            assert len(ring) + ring.lost == len(real), (i, len(ring), ring.lost)
+            rest = iter(real.raw())
+            assert all(record in rest for record in ring.raw()), i  # in its order
+        model = world.Model(trace, world.Symbols(), [world.Strictest()])
+        model.run(world.Merge(trace))
+
+
+def of_several_traces_in_a_log_one_is_taken():
+    first, second = Dice(seed=1).play(100), Dice(seed=2).play(200)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "log")
+        for lines in (first.lines() + second.lines(), first.lines()[:-1] + second.lines(),
+                      first.lines() + second.lines()[1:]):
+            with open(path, "wb") as file:
+                file.write(b"".join(lines))
+            assert len(reader.read(path)) == len(reader.Trace(memoryview(first.bytes())))
+            try:
+                assert len(reader.read(path, 2)) == len(reader.Trace(memoryview(second.bytes())))
+            except reader.BadTrace as error:
+                assert "header" in str(error) and len(lines) < len(first.lines() + second.lines()), error
+        done = run(path, "--number", "3", "--stats")
+        assert done.returncode == 2 and "2 traces, and none of number 3" in done.stderr, done.stderr
+
+
 def a_damaged_header_is_refused_in_one_sentence():
     good = small().bytes()
     for at, value, words in ((0, b"x", "no trace"), (8, b"\2", "version 2"), (12, b"\x40", "bytes"),
@@ -470,8 +548,12 @@ TESTS = [every_type_of_event_comes_through_all_formats,
          of_the_stolen_the_last_runs_and_the_rest_move,
          lost_records_leave_a_world_without_contradictions,
          a_beginning_that_was_overwritten_is_no_complaint,
+         what_is_said_after_a_lost_start_is_no_complaint,
          text_without_its_leader_is_skipped,
          text_that_is_cut_short_hides_no_event,
+         a_trace_comes_over_a_serial_line,
+         of_a_damaged_line_nothing_is_believed,
+         of_several_traces_in_a_log_one_is_taken,
          names_of_odd_bytes_break_no_format,
          what_cannot_be_is_a_complaint_with_its_place,
          any_nonsense_leaves_a_world_without_contradictions,

@@ -3,7 +3,7 @@
     gdb-multiarch PROGRAM.elf -ex 'source tools/pinion-gdb.py' -ex 'target remote :1234'
 
 or `make gdb`. Then `help pinion` lists: info goroutines, goroutine, info ps, info ms, info runq,
-info chans, info timers; and GDB prints a struct g, m, p, chan, mutex or timer_node in one line (p/r
+info chans, info timers, save trace; and GDB prints a struct g, m, p, chan, mutex or timer_node in one line (p/r
 shows all of it).
 
 All of it reads memory and registers through GDB and nothing else, so it does not matter who is at
@@ -32,7 +32,8 @@ circle, and who reads what is not there gets a line that says so. The program is
 instruction; a list may be in the middle of a change.
 
 Rooms, in pinion_gdb/: program (memory, symbols, lists), isa, traps (the unwinder), threads (Borrowed), view
-(which hart is which, where each goroutine is), and the commands in goroutines, queues and channels.
+(which hart is which, where each goroutine is), and the commands in goroutines, queues, channels
+and traces.
 """
 import os
 import sys
@@ -46,6 +47,7 @@ from pinion_gdb.channels import InfoChans  # noqa: E402
 from pinion_gdb.command import Command  # noqa: E402
 from pinion_gdb.goroutines import Goroutine, InfoGoroutines  # noqa: E402
 from pinion_gdb.queues import InfoMs, InfoPs, InfoRunq, InfoTimers  # noqa: E402
+from pinion_gdb.traces import SaveTrace  # noqa: E402
 
 
 class Pinion(Command):
@@ -57,6 +59,7 @@ info ps, info ms          Ps and harts
 info runq [P]             what is runnable, in the order of the queues
 info chans                channels that are waited for, and by whom
 info timers               timers
+save trace FILE           the execution trace in memory, for tools/pinion-trace
 
 A struct g, m, p, chan, mutex or timer_node is printed in one line; p/r shows all of it."""
     KIND = gdb.COMMAND_SUPPORT
@@ -76,6 +79,7 @@ def install():
     InfoRunq("info runq")
     InfoChans("info chans")
     InfoTimers("info timers")
+    SaveTrace("save trace", gdb.COMPLETE_FILENAME)
     printers.install()
     traps.install()
 

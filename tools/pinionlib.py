@@ -39,6 +39,7 @@ EXIT_PIPE = 141
 
 SECONDS_TO_START = 30  # QEMU's, until a debugger can connect
 TRACE_RECORDS = 200000  # a hart, where TRACE is given and ARGS does not say
+SERIAL_RECORDS = 2000   # … but over the console: some 7 s a hart at 115200 baud
 SECONDS_TO_POWER_OFF = 1  # sifive_u never does: its firmware knows no way
 END_OF_INPUT = b"\x04"
 BOOT_MESSAGE = b"pinion: "
@@ -124,14 +125,20 @@ def wrong_word(words):
     return None
 
 
+def by_serial(words):
+    """Does a trace come over the console?"""
+    return "pinion.tracefile=serial" in words.get("ARGS", "").split()
+
+
 def program_words(words):
     """ARGS, and what TRACE and PROFILE add to it. The trace is on, unless ARGS says how, and goes to
-    that file."""
+    that file, unless it comes over the console."""
     found = words.get("ARGS", "").split()
     if words.get("TRACE"):
         if not any(word.split("=")[0] == "pinion.trace" for word in found):
-            found.append(f"pinion.trace={TRACE_RECORDS}")
-        found.append(f"pinion.tracefile={words['TRACE']}")
+            found.append(f"pinion.trace={SERIAL_RECORDS if by_serial(words) else TRACE_RECORDS}")
+        if not by_serial(words):
+            found.append(f"pinion.tracefile={words['TRACE']}")
     if words.get("PROFILE"):
         setting, rate = PROFILES[words["PROFILE"]]
         found.append(f"{setting}={words.get('RATE') or rate}")
@@ -141,7 +148,7 @@ def program_words(words):
 def qemu_command(settings, words):
     """The whole QEMU command for make's settings and the run's own words."""
     command = shlex.split(settings["qemu"])
-    if words.get("TRACE"):
+    if words.get("TRACE") and not by_serial(words):
         command += ["-semihosting-config", "enable=on,target=native"]
     command += ["-display", "none", "-monitor", "none", "-no-reboot",
                 "-chardev", "stdio,id=link,signal=off", "-serial", "chardev:link"]
@@ -411,9 +418,9 @@ def run_here(settings, words):
                   f"{' '.join(guest.command)}", file=sys.stderr)
             return 2
     else:
-        profiles = pinionprofile.Reader()
+        profiles, traces = pinionprofile.Reader(), TraceLog(settings, words)
         guest = Guest(qemu_command(settings, words), writer(1), writer(2), 0, timeout or None,
-                      files=profiles.feed)
+                      files=lambda data: (profiles.feed(data), traces.feed(data)))
     if words.get("GDB", "") not in ("", "0"):
         port = "1234" if words["GDB"] == "1" else words["GDB"]
         print(f"pinion-run: waiting for a debugger: gdb-multiarch {settings.get('elf', '')} "
@@ -430,7 +437,44 @@ def run_here(settings, words):
         print(f"pinion-run: {complaint}", file=sys.stderr)
     if "host" not in settings:
         write_profiles(profiles, settings, words)
+        traces.close()
     return status
+
+
+class TraceLog:
+    """Lines of traces (pinion.tracefile=serial) go into a file, TRACE or BUILD/trace/NAME/raw, as they come:
+    what there is of one whose run is broken off is there. tools/pinion-trace reads it."""
+
+    def __init__(self, settings, words):
+        name = os.path.splitext(os.path.basename(settings.get("elf", "")))[0]
+        self.path = words.get("TRACE") or os.path.join(settings.get("build", ""), "trace", name, "raw")
+        self.wanted, self.rest, self.file = words.get("TRACE") and by_serial(words), b"", None
+        self.complaint = None
+
+    def feed(self, data):
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            if b"%pinion-trace " in line:
+                self.write(line)
+
+    def write(self, line):
+        try:
+            if self.file is None:
+                os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
+                self.file = open(self.path, "wb")
+            self.file.write(line + b"\n")
+        except OSError as error:
+            if not self.complaint:
+                self.complaint = f"no trace is written: {self.path}: {error.strerror}"
+
+    def close(self):
+        if self.complaint:
+            print(f"pinion-run: {self.complaint}", file=sys.stderr)
+        elif self.file is not None:
+            self.file.close()
+            print(f"pinion-run: {self.path}: a trace, for tools/pinion-trace", file=sys.stderr)
+        elif self.wanted:
+            print("pinion-run: no trace has come: did the run end by itself?", file=sys.stderr)
 
 
 def write_profiles(reader, settings, words):

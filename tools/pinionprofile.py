@@ -11,12 +11,10 @@ says which part of that file lay where.
 import bisect
 import math
 import os
-import re
 import struct
-import zlib
 
-LINE = re.compile(rb"%pinion-profile ([a-z]+) ([^#\r\n]*) #([0-9a-f]{8})\r?$")
-BEGUN = re.compile(rb"%pinion-profile ([a-z]+) ")
+from pinionframes import Frames
+
 MILLION = 1000000
 
 # What is counted, as Go's profiles of the same kinds have it: types and units of the values of a
@@ -94,32 +92,15 @@ class Profile:
         return None
 
 
-class Reader:
+class Reader(Frames):
     """feed() it bytes; profiles: those that have begun, in order."""
 
     def __init__(self):
-        self.profiles, self.open, self.rest, self.damaged = [], {}, b"", 0
+        super().__init__("profile")
+        self.profiles, self.open = [], {}
 
-    def feed(self, data):
-        *lines, self.rest = (self.rest + data).split(b"\n")
-        for line in lines:
-            self.line(line)
-
-    def line(self, line):
-        at = line.find(b"%pinion-profile ")
-        if at < 0:
-            return
-        line = line[at:]
-        match = LINE.match(line)
-        if match is None or zlib.crc32(line[:match.start(3) - 2]) != int(match.group(3), 16):
-            self.damaged += 1
-            return
-        try:
-            self.take(match.group(1).decode(), match.group(2).decode("ascii").split())
-        except (ValueError, IndexError):
-            self.damaged += 1
-
-    def take(self, kind, words):
+    def take(self, words):
+        kind, *words = words
         if kind not in KINDS:
             self.damaged += 1
         elif words[0] == "begin":

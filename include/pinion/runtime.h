@@ -50,6 +50,23 @@ void runtime_read_mem_stats(struct runtime_mem_stats *);
 int runtime_trace_start(void);
 int runtime_trace_stop(void);
 
+/*
+ * What the program itself says in a trace. Strings are copied, 1000 bytes at most, of a category 100. Any
+ * goroutine, in a blocking section too. Where there is no trace all of them do next to nothing.
+ *
+ * A task is work that several goroutines may have a part in, and its number is for them to pass on; 0: none.
+ * runtime_trace_task_begin returns the number of a new one, whether there is a trace or not. parent: the task
+ * that it is part of, or 0. Go: trace.NewTask, Task.End.
+ */
+uint32_t runtime_trace_task_begin(uint32_t parent, const char *type);
+void runtime_trace_task_end(uint32_t task);
+/* A stretch of this goroutine's run, part of a task or of none. The end has the beginning's words; regions of
+ * a goroutine nest. Go: trace.StartRegion, Region.End. */
+void runtime_trace_region_begin(uint32_t task, const char *type);
+void runtime_trace_region_end(uint32_t task, const char *type);
+/* Go: trace.Log. */
+void runtime_trace_log(uint32_t task, const char *category, const char *message);
+
 /* Sums over all Ps. */
 void runtime_read_sched_stats(struct runtime_sched_stats *);
 /* One P's; false: there is no P of that number. */

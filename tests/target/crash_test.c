@@ -78,6 +78,24 @@ static void panic_in_a_crowd(void)
     runtime_panic("in a crowd");
 }
 
+static void yield_on(void *unused)
+{
+    (void)unused;
+    for (;;)
+        runtime_gosched();
+}
+
+/* What is noted last is overwritten all the time, on all harts that the host lets run. */
+static void panic_among_the_busy(void)
+{
+    for (int i = 0; i < 12; i++)
+        CHECK(go(yield_on, NULL) > 0);
+    for (int i = 0; i < 1000; i++)
+        runtime_gosched();
+    go(worker, NULL);
+    time_sleep(HOUR);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -86,7 +104,8 @@ int main(int argc, char **argv)
     } ways[] = {{"panic_nested", panic_nested},
                 {"fault_in_a_goroutine", fault_in_a_goroutine},
                 {"panic_with_queues", panic_with_queues},
-                {"panic_in_a_crowd", panic_in_a_crowd}};
+                {"panic_in_a_crowd", panic_in_a_crowd},
+                {"panic_among_the_busy", panic_among_the_busy}};
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
         if (argc > 1 && strcmp(argv[1], ways[i].name) == 0)
             ways[i].fn();

@@ -63,6 +63,16 @@ class Maker:
             out += b"".join(records)
         return out + struct.pack("<I", zlib.crc32(out))
 
+    def lines(self):
+        """The bytes as the machine sends them over its console, a list of lines (sched/traceout.c)."""
+        data, lines = self.bytes(), []
+        for at in range(0, len(data), 256):
+            piece = data[at:at + 256]
+            words = struct.unpack(f"<{(len(piece) + 7) // 8}Q", piece + bytes(-len(piece) % 8))
+            lines.append(" ".join([f"%pinion-trace {at}", *(f"{word:x}" for word in words)]).encode())
+        lines.append(f"%pinion-trace end {len(data)}".encode())
+        return [b"%s #%08x\n" % (line, zlib.crc32(line)) for line in lines]
+
     def lose_oldest(self, hart, n, kind=0):
         """The ring overwrote its first n records."""
         ring = self.ring(hart, kind)

@@ -204,6 +204,7 @@ class Model(World):
             g = self.gs[record[1]] = self._new(record[1], record)
             g.number = -1
         if g.state not in (r.RUNNING, r.SECTION):
+            g.loose = g.loose or not self.whole  # its start may be lost, and only its next number tells
             self._running(hart, g)
         return g
 
@@ -231,10 +232,10 @@ class Model(World):
         """Regions that began before the trace have no beginning here: their ends are left out."""
         g, region = self._speaker(hart, record), (record[2], r.text_of(text or b""))
         if g is None or region not in g.regions:
-            if g is not None and g.regions:
+            if g is not None and g.regions and self.whole:
                 self.complain(f"goroutine {g.id} ends region {region[1]!r} inside another")
             return
-        if g.regions[-1] != region:
+        if g.regions[-1] != region and self.whole:
             self.complain(f"goroutine {g.id} ends region {region[1]!r} before one inside it")
         ended = None
         while ended != region:

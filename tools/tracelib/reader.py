@@ -1,5 +1,8 @@
 """The file: header, wait reasons, rings, check sum.
 
+Of a trace that came over a console (lines.py) some may be missing in the middle: a record that lies there
+is left out and counts as lost.
+
 What is wrong with a file is said in Trace.complaints, and what is there is kept: a file that is cut
 off has fewer records in its last ring, or fewer rings. Only a file without a sound header is of no
 use (BadTrace). Records stay bytes until somebody asks for them: 1,000,000 are 32 MB so.
@@ -7,9 +10,9 @@ use (BadTrace). Records stay bytes until somebody asks for them: 1,000,000 are 3
 import struct
 import zlib
 
-from tracelib import records
+from tracelib import lines, records
 
-HEADER = struct.Struct("<8sIIQQQQIIIIIIQ")
+HEADER = struct.Struct("<8sIIQQQQIIIIIIII")
 RING = struct.Struct("<IIQQQ")
 MAGIC = b"pinTRACE"
 VERSION = 1
@@ -61,12 +64,14 @@ class Ring:
 class Trace:
     """A file that was read: its header's facts, its rings, and what is wrong with it."""
 
-    def __init__(self, data):
-        self.complaints = []
+    def __init__(self, data, holes=(), complaints=()):
+        self.complaints, self.holes = list(complaints), holes
         if len(data) < HEADER.size:
             raise BadTrace(f"{len(data)} bytes are no trace: its header alone has {HEADER.size}")
+        if self._torn(0, HEADER.size):
+            raise BadTrace("its header has not come undamaged")
         (magic, version, record_bytes, self.clock, self.begin, self.end, self.base, self.harts,
-         self.ps, self.gomaxprocs, flags, n_rings, n_reasons, _) = HEADER.unpack_from(data)
+         self.ps, self.gomaxprocs, flags, n_rings, n_reasons, *self.code) = HEADER.unpack_from(data)
         if magic != MAGIC:
             raise BadTrace(f"no trace of this runtime: it begins with {magic!r}, not {MAGIC!r}")
         if version != VERSION:
@@ -80,6 +85,16 @@ class Trace:
         self.rings, at = self._rings(data, at, n_rings)
         self._check_sum(data, at)
         self.lost = sum(ring.lost for ring in self.rings)
+
+    def _torn(self, start, end):
+        return any(low < end and start < high for low, high in self.holes)
+
+    def _sound(self, data, start, end):
+        """The whole records between the two."""
+        size = records.RECORD.size
+        if not self._torn(start, end):
+            return data[start:end]
+        return b"".join(data[at:at + size] for at in range(start, end, size) if not self._torn(at, at + size))
 
     def __len__(self):
         return sum(len(ring) for ring in self.rings)
@@ -102,13 +117,18 @@ class Trace:
                 self.complaints.append(f"cut off: {n - i} of {n} rings are missing")
                 return rings, None
             hart, kind, count, lost, _ = RING.unpack_from(data, at)
+            if self._torn(at, at + RING.size):
+                self.complaints.append(f"the head of a ring at byte {at} has not come: "
+                                       f"{n - i} of {n} rings are left out")
+                return rings, None
             if hart >= MOST:
                 self.complaints.append(f"damaged: a ring of hart {hart} at byte {at}; "
                                        f"{n - i} of {n} rings are left out")
                 return rings, None
             at += RING.size
             there = min(count, (len(data) - at) // size)
-            rings.append(Ring(hart, kind, lost, data[at:at + there * size]))
+            sound = self._sound(data, at, at + there * size)
+            rings.append(Ring(hart, kind, lost + there - len(sound) // size, sound))
             at += there * size
             if there < count:
                 which = "ring" if kind == OWN else "ring of interrupts"
@@ -124,13 +144,21 @@ class Trace:
             self.complaints.append("cut off: the check sum is missing")
             return
         stored, real = struct.unpack_from("<I", data, at)[0], zlib.crc32(data[:at])
-        if stored != real:
+        if stored != real and not self.holes:
             self.complaints.append(f"damaged: its check sum is {stored:#010x}, "
                                    f"but the bytes give {real:#010x}")
         if len(data) > at + 4:
             self.complaints.append(f"{len(data) - at - 4} bytes follow the end")
 
 
-def read(path):
+def read(path, number=1):
+    """The trace in a file; of a console's log, the one of that number."""
     with open(path, "rb") as file:
-        return Trace(memoryview(file.read()))
+        data = memoryview(file.read())
+    if data[:len(MAGIC)] == MAGIC or lines.MARK not in data.obj:
+        return Trace(data)
+    carried = lines.traces_in(data)
+    if not 1 <= number <= len(carried):
+        raise BadTrace(f"it has lines of {len(carried)} traces, and none of number {number}")
+    one = carried[number - 1]
+    return Trace(memoryview(bytes(one.data)), one.holes, one.complaints())

@@ -8,6 +8,8 @@ import struct
 import subprocess
 from bisect import bisect_right
 
+import pinionelf
+from pinionelf import BadElf
 from tracelib.records import text_of
 
 # By the ELF's machine: who may know its lines.
@@ -19,8 +21,8 @@ ADDR2LINE = {
 SHT_SYMTAB, STT_FUNC, STT_NOTYPE, PT_LOAD, PF_X, SHF_EXECINSTR = 2, 2, 0, 1, 1, 4
 
 
-class BadElf(Exception):
-    """The file cannot give names; says why."""
+class OtherElf(BadElf):
+    """Of another program, or another build."""
 
 
 class Elf:
@@ -76,12 +78,17 @@ class Elf:
 class Symbols:
     """Names for addresses of a run; asks addr2line once for all of them (look_up)."""
 
-    def __init__(self, path=None, base=0):
+    def __init__(self, path=None, base=0, code=None):
+        """code: (bytes, CRC) of what ran, OtherElf if the ELF's is not that; None or 0 bytes: nobody knows."""
         self.shift, self.elf, self.path, self.lines, self.names = 0, None, path, {}, {}
         if path is None:
             return
         with open(path, "rb") as file:
-            self.elf = Elf(memoryview(file.read()))
+            data = memoryview(file.read())
+        self.elf = Elf(data)
+        other = pinionelf.difference(pinionelf.code_of(data), *code) if code and code[0] else None
+        if other is not None:
+            raise OtherElf(f"not the program that was traced: {other}")
         self.starts = [function[0] for function in self.elf.functions]
         if base and self.elf.code and not any(low <= base < high for low, high in self.elf.code):
             self.shift = base - min(low for low, _ in self.elf.code)
