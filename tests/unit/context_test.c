@@ -12,6 +12,7 @@
 #include <pinion/sync.h>
 #include <setjmp.h>
 #include "sched/chan.h"
+#include "sched/defer.h"
 
 #undef calloc
 #undef free

@@ -16,6 +16,7 @@
 #include <ucontext.h>
 #define WORLD_SWITCHES
 #include "tests/unit/sched_world.h"
+#include "sched/defer.h"
 #include "sched/proc.h"
 #include "sched/timechan.h"
 #include "tests/unit/noted.h"

@@ -13,6 +13,7 @@
 #include "kernel/clock.h"
 #include "kernel/page.h"
 #include "sched/chan.h"
+#include "sched/defer.h"
 #include "sched/g.h"
 #include "sched/proc.h"
 #include "sched/timer.h"
