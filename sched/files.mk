@@ -51,11 +51,13 @@ SRCS += sched/profile_cpu.c
 SRCS += sched/profile_g.c
 SRCS += sched/profile_heap.c
 SRCS += sched/profile_mutex.c
+SRCS += sched/profile_block.c
 
 COLD += $(addprefix sched/,tracing.c memstats.c stats.c fatal.c traceback.c libc.c init.c freeze.c \
         schedtrace.c scheddetail.c crash.c leakcheck.c lockorder.c chaos.c \
         context.c errgroup.c wired.c sysmon.c world.c \
-        profile.c profile_cpu.c profile_g.c profile_heap.c profile_mutex.c)
+        profile.c profile_cpu.c profile_g.c profile_heap.c profile_mutex.c \
+        profile_block.c)
 
 # newlib's, and our malloc: the host has a C library of its own.
 ifeq ($(ARCH),host)

@@ -122,7 +122,7 @@ struct g {
         struct {
             uint8_t status;      /* enum g_status */
             uint8_t preempt_off; /* may not be preempted while > 0; its own */
-            uint8_t watched;     /* what becomes of it is noted (trace.h); world stopped to write */
+            uint8_t watched;     /* WATCH_…; world stopped to write */
             uint8_t
                 preempt_wanted; /* set by an interrupt that may not take it off; see preempt.h */
         };
@@ -149,6 +149,17 @@ _Static_assert(ARCH_G_RUNNING == G_RUNNING, "status RUNNING, preempt_off 0");
 
 /* struct g's state with nothing out of the ordinary; little-endian, as both instruction sets are here. */
 #define G_STATE(status, off) ((uint32_t)(status) | (uint32_t)(off) << 8)
+
+/* Why a goroutine is watched. */
+enum {
+    WATCH_BLOCKS = 1,  /* how long it waits is counted (profile_block.c) */
+    WATCH_TRACE = 128, /* what becomes of it is noted (trace.h); the sign, so that one jump asks */
+};
+
+static inline bool g_traced(const struct g *g)
+{
+    return (int8_t)g->watched < 0;
+}
 
 /* A P's queue: see runq.h. */
 struct runq {
