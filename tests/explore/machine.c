@@ -27,6 +27,7 @@
 #include "sched/cache.h"
 #include "sched/chaos.h"
 #include "sched/crash.h"
+#include "sched/proc.h"
 #include "sched/profile.h"
 #include "sched/schedtrace.h"
 #include "sched/trace.h"
