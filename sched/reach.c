@@ -41,6 +41,7 @@
 #include "sched/lot.h"
 #include "sched/proc.h"
 
+#if REACH
 #define PASSES 4096 /* over the lot; each finds somebody */
 
 #define PAGE_GRAINS (PAGE_SIZE / GRAIN)
@@ -270,3 +271,4 @@ bool reach_find(void)
     page_free_run(reach.bits, pages);
     return !reach.failed;
 }
+#endif

@@ -106,7 +106,7 @@ LOOKS_ON static void print_callers(const struct g *g, uintptr_t lo, uintptr_t pc
 LOOKS_ON static void print_header(const struct g *g)
 {
     kprintf("goroutine %ld [%s%s]:\n", (long)g->id, state_name(g),
-            g->flags & GF_UNREACHABLE ? ", unreachable" : "");
+            REACH && (g->flags & GF_UNREACHABLE) != 0 ? ", unreachable" : "");
 }
 
 void traceback_here(struct g *g, uintptr_t frame, bool fault)

@@ -49,11 +49,13 @@ void cache_short_cuts(struct cache *c, bool on)
     (void)c, (void)on;
 }
 
+#if REACH
 /* Objects are the library's, and nobody here knows where they lie. */
 bool reach_find(void)
 {
     return false;
 }
+#endif
 
 void central_trim(void)
 {
