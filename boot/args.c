@@ -17,6 +17,7 @@
  *     pinion.goroutineprofile=MS  the stacks of all goroutines after MS milliseconds, or at the end
  *     pinion.heapprofile=BYTES    who allocates, one sample in so many bytes
  *     pinion.mutexprofile=N  who keeps others waiting for a mutex, one wait in N
+ *     pinion.blockprofile=NS where goroutines wait, one sample in so many nanoseconds of it
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
 #include "boot/args.h"
@@ -82,6 +83,8 @@ static bool profile_setting(struct profile_settings *s, char *word)
         s->heap_bytes = n;
     else if (v == NULL && (v = value_of(word, "pinion.mutexprofile")) != NULL && number(v, &n))
         s->mutex_fraction = n;
+    else if (v == NULL && (v = value_of(word, "pinion.blockprofile")) != NULL && number(v, &n))
+        s->block_ns = n;
     else if (v != NULL)
         kprintf("pinion: %s: a number is wanted; there will be no profile\n", word);
     return v != NULL;

@@ -99,6 +99,10 @@ SECTIONS
 
     __bss_start = .;
     .bss (NOLOAD) : {
+        __keys_start = .; /* tables by the addresses of objects: reach.c */
+        *(.bss.pinion.keys)
+        . = ALIGN(8);
+        __keys_end = .;
         *(.bss .bss.* .gnu.linkonce.b.* COMMON)
         . = ALIGN(PAGE);
     } :data

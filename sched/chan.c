@@ -101,8 +101,10 @@ void chan_init(struct chan *c, size_t elem_size, size_t cap)
     memset(c, 0, sizeof(*c));
     c->elem_size = elem_size;
     c->cap = cap;
-    c->put = c->take = chan_slots(c);
-    c->end = chan_slots(c) + elem_size * cap;
+    if (cap > 0) { /* else there are no words that point just behind it: see R2 of reach.c */
+        c->put = c->take = chan_slots(c);
+        c->end = chan_slots(c) + elem_size * cap;
+    }
     c->kind = elem_size != sizeof(chan_word) ? CHAN_OTHERS : cap > 0 ? CHAN_WORDS : CHAN_MEETS;
     c->limit = c->kind == CHAN_WORDS ? cap : 0;
     c->floor = c->kind == CHAN_WORDS ? 0 : SIZE_MAX;

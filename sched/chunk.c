@@ -101,6 +101,11 @@ void chunk_tls_init(struct g *g)
     memset(block + data, 0, tls_size - data);
 }
 
+size_t g_bytes(void)
+{
+    return gs.stride;
+}
+
 /* ---- lists ---- */
 
 static void list_put(struct chunk **list, struct chunk *c)

@@ -15,6 +15,8 @@ void chunk_give(struct g *list);
 void chunk_trim(void);
 /* Writes g's thread-local block anew. */
 void chunk_tls_init(struct g *g);
+/* Bytes from a struct g to the end of its thread-local block, and a few. */
+size_t g_bytes(void);
 /* Is g a goroutine, and neither dead nor a scheduler's context? */
 LOOKS_ON static inline __attribute__((always_inline)) bool g_lives(const struct g *g)
 {

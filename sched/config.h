@@ -104,3 +104,11 @@
 #define DETAIL_GS       256u
 #define DETAIL_LOOKS    512u
 #define DETAIL_PAUSE_NS 200000
+
+/* Does pinion.leakcheck tell whom nobody can wake any more (reach.c)? 0 or 1. Price: 2.2 KB of each image.
+ * Debug images have it. */
+#ifdef PINION_DEBUG
+#define REACH 1
+#else
+#define REACH 0
+#endif

@@ -36,6 +36,7 @@ SRCS += sched/stats.c
 SRCS += sched/fatal.c
 SRCS += sched/crash.c
 SRCS += sched/leakcheck.c
+SRCS += sched/reach.c
 SRCS += sched/traceback.c
 SRCS += sched/trap.c
 SRCS += sched/libc.c
@@ -55,14 +56,15 @@ SRCS += sched/profile_cpu.c
 SRCS += sched/profile_g.c
 SRCS += sched/profile_heap.c
 SRCS += sched/profile_mutex.c
+SRCS += sched/profile_block.c
 
 COLD += $(addprefix sched/,tracing.c tracetail.c traceout.c memstats.c stats.c fatal.c traceback.c libc.c init.c freeze.c \
-        line.c schedtrace.c scheddetail.c crash.c leakcheck.c lockorder.c chaos.c \
+        line.c schedtrace.c scheddetail.c crash.c leakcheck.c reach.c lockorder.c chaos.c \
         context.c errgroup.c wired.c sysmon.c world.c \
-        profile.c profile_cpu.c profile_g.c profile_heap.c profile_mutex.c)
+        profile.c profile_cpu.c profile_g.c profile_heap.c profile_mutex.c profile_block.c)
 
 # newlib's, and our malloc: the host has a C library of its own.
 ifeq ($(ARCH),host)
 SRCS := $(filter-out sched/libc.c sched/cache.c sched/malloc.c sched/heap_check.c sched/memstats.c \
-    sched/profile_heap.c,$(SRCS))
+    sched/profile_heap.c sched/reach.c,$(SRCS))
 endif

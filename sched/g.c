@@ -199,6 +199,8 @@ static __attribute__((noinline)) void prepare_more(struct g *g, uintptr_t fn)
         chunk_tls_init(g);
     if (g_more & MORE_CHAOS)
         g->flags |= GF_CHAOS;
+    if (g_more & MORE_BLOCKS)
+        g->watched |= WATCH_BLOCKS;
     if (g_more & MORE_TRACE)
         trace_create(g_self()->m, g, fn);
 }

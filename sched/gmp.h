@@ -68,11 +68,12 @@ enum wait_reason {
 #define GF_APART (GF_PINNED | GF_WIRED) /* never enters a ring */
 #define GF_ASIDE (GF_APART | GF_CHAOS)  /* takes the long way; neighbours: one instruction asks */
 enum {
-    GF_PINNED = 1, /* affinity is not "any": never enters a ring */
-    GF_WIRED = 2,  /* has its hart to itself: in no queue but the global one (wired.c) */
-    GF_CHAOS = 4,  /* where it goes is left to chance (chaos.c) */
-    GF_ENDING = 8, /* its end has work to do: defers, reent, a waitgroup, main's */
-    GF_ODD = 16,   /* a name, an affinity, a large stack: its burial has work to do */
+    GF_PINNED = 1,       /* affinity is not "any": never enters a ring */
+    GF_WIRED = 2,        /* has its hart to itself: in no queue but the global one (wired.c) */
+    GF_CHAOS = 4,        /* where it goes is left to chance (chaos.c) */
+    GF_ENDING = 8,       /* its end has work to do: defers, reent, a waitgroup, main's */
+    GF_ODD = 16,         /* a name, an affinity, a large stack: its burial has work to do */
+    GF_UNREACHABLE = 64, /* nobody can wake it any more (reach.c); the run ends */
 };
 
 struct _reent;
@@ -122,7 +123,7 @@ struct g {
         struct {
             uint8_t status;      /* enum g_status */
             uint8_t preempt_off; /* may not be preempted while > 0; its own */
-            uint8_t watched;     /* what becomes of it is noted (trace.h); world stopped to write */
+            uint8_t watched;     /* WATCH_…; world stopped to write */
             uint8_t
                 preempt_wanted; /* set by an interrupt that may not take it off; see preempt.h */
         };
@@ -149,6 +150,17 @@ _Static_assert(ARCH_G_RUNNING == G_RUNNING, "status RUNNING, preempt_off 0");
 
 /* struct g's state with nothing out of the ordinary; little-endian, as both instruction sets are here. */
 #define G_STATE(status, off) ((uint32_t)(status) | (uint32_t)(off) << 8)
+
+/* Why a goroutine is watched. */
+enum {
+    WATCH_BLOCKS = 1,  /* how long it waits is counted (profile_block.c) */
+    WATCH_TRACE = 128, /* what becomes of it is noted (trace.h); the sign, so that one jump asks */
+};
+
+static inline bool g_traced(const struct g *g)
+{
+    return (int8_t)g->watched < 0;
+}
 
 /* A P's queue: see runq.h. */
 struct runq {

@@ -17,10 +17,9 @@
  * on their way and do not count. How long one has waited is not known: a park keeps no time, since to
  * read the clock would cost each of them a tenth.
  *
- * What is not told: whether anybody could still wake it. Go 1.26 asks its garbage collector whether the
- * channel or mutex can be reached from anywhere but such goroutines. Here there is none, and no list of
- * what a goroutine waits for. A goroutine that waits for ever while others go on is told from one that
- * waits for good reason by who reads the list.
+ * In a debug image one that nothing leads to, so that nobody can wake it any more, is [chan receive,
+ * unreachable]: a leak for certain, where the others may be waiting for good reason (reach.c says how that
+ * is found, and what is not). If it cannot be told of any of them, a line says so.
  *
  * On BOARD=host the host's C library ends the process, and nothing is listed.
  *
@@ -31,8 +30,10 @@
 #include "sched/chunk.h"
 #include "sched/freeze.h"
 #include "sched/proc.h"
+#include "sched/reach.h"
 #include "sched/sched.h"
 #include "sched/traceback.h"
+#include "sched/world.h"
 
 static bool wanted; /* both written at boot, and at the end */
 static int value;
@@ -49,8 +50,8 @@ static void count_parked(struct g *g, void *n)
         ++*(uint32_t *)n;
 }
 
-/* Everybody else stands still. Whoever ends the run is not parked. */
-static uint32_t list(void)
+/* Everybody else stands still. Whoever ends the run is not parked. told: it is known who is unreachable. */
+static uint32_t list(bool told)
 {
     uint32_t n = 0;
     g_each(count_parked, &n);
@@ -58,6 +59,8 @@ static uint32_t list(void)
         kprintf("leakcheck: no goroutines left\n");
     else
         kprintf("leakcheck: %u goroutine%s left\n", n, n == 1 ? "" : "s");
+    if (n > 0 && !told)
+        kprintf("leakcheck: who is unreachable cannot be told\n");
     traceback_parked(TRACEBACK_GS);
     return n;
 }
@@ -67,14 +70,15 @@ int leakcheck_at_exit(int status)
     if (!wanted || g_self()->preempt_off != 0)
         return status;
     wanted = false; /* once, whoever else ends the run meanwhile */
-    preempt_off();
+    world_stop();
+    bool told = reach_find();
     console_hold();
     freeze_begin();
     console_solo(true);
-    uint32_t n = list();
+    uint32_t n = list(told);
     console_solo(false);
     freeze_end();
     console_let_go();
-    preempt_on();
+    world_start();
     return n > 0 && status == 0 ? value : status;
 }

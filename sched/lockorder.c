@@ -40,6 +40,7 @@
 #include "kernel/console.h"
 #include "kernel/vm.h"
 #include "sched/proc.h"
+#include "sched/reach.h"
 #include "sched/traceback.h"
 
 #define BUCKETS 256
@@ -64,7 +65,7 @@ struct edge {
 };
 
 static struct spin lock;
-static struct node nodes[ORDER_MUTEXES]; /* L1, all */
+REACH_KEYS static struct node nodes[ORDER_MUTEXES]; /* L1, all */
 static struct edge edges[ORDER_EDGES];
 static uint16_t bucket[BUCKETS], free_node, free_edge;
 static uint32_t n_nodes;

@@ -16,8 +16,9 @@
  */
 #include "sched/lot.h"
 #include "sched/proc.h"
+#include "sched/reach.h"
 
-struct bucket lot_table[1u << SEMA_BUCKETS_LOG2];
+REACH_KEYS struct bucket lot_table[1u << SEMA_BUCKETS_LOG2];
 
 HOT struct bucket *lot_lock(const void *addr)
 {

@@ -85,7 +85,7 @@ static inline void ready(struct m *m, struct g *g)
 static inline void note_ready(struct m *m, struct g *g, uint32_t place)
 {
     ASSERT(g->status == G_WAITING, "g_ready: goroutine is not waiting");
-    if (__builtin_expect(g->watched, 0))
+    if (__builtin_expect(g_traced(g), 0))
         trace_g_here(m, g, (uint64_t)g_self()->id,
                      TRACE_WHAT(TRACE_UNBLOCK, 0, 0) | trace_where(g, place, m->p));
 }
@@ -338,7 +338,7 @@ static inline void run_this(struct m *m, struct g *g)
 
 static void run_noted(struct m *m, struct g *g)
 {
-    if (__builtin_expect(g->watched, 0))
+    if (__builtin_expect(g_traced(g), 0))
         trace_g_here(m, g, 0, TRACE_WHAT(TRACE_START, 0, m->p->id));
     run_this(m, g);
 }
@@ -482,11 +482,12 @@ void g_park_noted(park_commit *commit, void *arg, enum wait_reason reason)
     struct g *g = g_self();
     ASSERT(g->status == G_RUNNING && g->preempt_off == 1,
            "g_park: preemption is not off exactly once");
-    if (__builtin_expect(g->watched, 0))
+    if (__builtin_expect(g_traced(g), 0))
         trace_g_here(g->m, g, 0, TRACE_WHAT(TRACE_BLOCK, reason, g->m->p->id));
-    g->wait_reason = (uint8_t)reason;
-    g->status = G_WAITING;
-    arch_park(arg, &g->m->hart, commit);
+    if (g->watched & WATCH_BLOCKS)
+        block_profile_park(commit, arg, reason);
+    else
+        g_park_now(g, commit, arg, reason);
 }
 
 HOT void g_park(park_commit *commit, void *arg, enum wait_reason reason)
@@ -530,7 +531,7 @@ static __attribute__((noinline)) void yield_noted(struct g *g, struct p *p)
 /* The long way. */
 HOT static inline void yield(struct g *g, struct p *p)
 {
-    if (__builtin_expect(g->watched, 0))
+    if (__builtin_expect(g_traced(g), 0))
         yield_noted(g, p);
     else
         arch_park(g, &g->m->hart, yield_commit);

@@ -135,6 +135,17 @@ static inline uint32_t p_random(struct p *p, uint32_t n)
 /* g_park of one that is watched, or wrong. */
 void g_park_noted(park_commit *commit, void *arg, enum wait_reason reason);
 
+/* profile_block.c: of one whose waits are counted, what is noted else has been. */
+void block_profile_park(park_commit *commit, void *arg, enum wait_reason reason);
+
+/* g_park of g, the running goroutine, when what is to be noted is. */
+static inline void g_park_now(struct g *g, park_commit *commit, void *arg, enum wait_reason reason)
+{
+    g->wait_reason = (uint8_t)reason;
+    g->status = G_WAITING;
+    arch_park(arg, &g->m->hart, commit);
+}
+
 /* As g_park. */
 static inline void g_park_here(park_commit *commit, void *arg, enum wait_reason reason)
 {
@@ -143,9 +154,7 @@ static inline void g_park_here(park_commit *commit, void *arg, enum wait_reason 
         g_park_noted(commit, arg, reason);
         return;
     }
-    g->wait_reason = (uint8_t)reason;
-    g->status = G_WAITING;
-    arch_park(arg, &g->m->hart, commit);
+    g_park_now(g, commit, arg, reason);
 }
 
 /* The rest of g_ready_and_back when it is not the common case. g: who is still to be queued, or NULL. */

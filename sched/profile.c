@@ -1,6 +1,6 @@
 /*
  * profile: counting stacks, and getting them out. What is counted is in profile_cpu.c, profile_g.c,
- * profile_mutex.c and profile_heap.c.
+ * profile_mutex.c, profile_block.c and profile_heap.c.
  *
  * A stack is a row of addresses, innermost first. Each lies in the instruction that it is about: a
  * return address is stored less one, for the call lies before it; the place of an interrupt is itself.
@@ -81,6 +81,18 @@ bool stacks_make(struct stacks *s, size_t pages)
     s->room = (uint32_t)(pages * PAGE_SIZE / sizeof(uint64_t));
     stacks_clear(s);
     return true;
+}
+
+bool stacks_make_once(struct stacks *s, struct spin *lock)
+{
+    preempt_off();
+    spin_lock(lock);
+    bool done = s->word != NULL || stacks_make(s, STACK_PROFILE_PAGES);
+    spin_unlock(lock);
+    preempt_on();
+    if (!done)
+        errno = ENOMEM;
+    return done;
 }
 
 void stacks_free(struct stacks *s)
@@ -197,6 +209,15 @@ uint32_t profile_frame(const struct g *g, const struct arch_frame *f, uintptr_t 
     return profile_callers(g, frame, pc, n);
 }
 
+__attribute__((noinline)) void stacks_count_self(struct stacks *s, struct spin *lock, uint64_t a,
+                                                 uint64_t b)
+{
+    uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    spin_lock(lock);
+    stacks_count(s, profile_callers(g_self(), frame, stacks_next(s), 0), a, b);
+    spin_unlock(lock);
+}
+
 /* ---- the text ---- */
 
 static mutex writing; /* a profile at a time */
@@ -282,19 +303,24 @@ int profile_write_copy(const char *kind, const struct stacks *s, struct spin *lo
 
 int runtime_profile_write(const char *kind)
 {
-    if (strcmp(kind, "goroutine") == 0)
-        return goroutine_profile_write();
-    if (strcmp(kind, "heap") == 0)
-        return heap_profile_write();
-    if (strcmp(kind, "mutex") == 0)
-        return mutex_profile_write();
+    static const struct {
+        const char *name;
+        int (*write)(void);
+    } kinds[] = {{"goroutine", goroutine_profile_write},
+                 {"heap", heap_profile_write},
+                 {"mutex", mutex_profile_write},
+                 {"block", block_profile_write}};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strcmp(kind, kinds[i].name) == 0)
+            return kinds[i].write();
     errno = EINVAL;
     return -1;
 }
 
 static _Atomic uint32_t goroutines_due; /* 1: yes */
 
-static bool heap_due, mutex_due; /* written at the start */
+static const char *due[3]; /* kinds that are written at exit, as many as were asked for */
+static unsigned n_due;     /* of them; both written at the start */
 
 static void write_goroutines(void)
 {
@@ -313,33 +339,36 @@ static void at_exit(void)
 {
     runtime_cpu_profile_stop();
     write_goroutines();
-    if (heap_due)
-        runtime_profile_write("heap");
-    if (mutex_due)
-        runtime_profile_write("mutex");
+    for (unsigned i = 0; i < n_due; i++)
+        runtime_profile_write(due[i]);
 }
 
-static void not_begun(const char *what, unsigned value)
+/* Is it to begin, and has it begun? */
+static bool begins(const char *kind, unsigned value, int (*start)(int))
 {
-    kprintf("pinion: pinion.%s=%u: %s; there will be no profile\n", what, value,
+    if (value == 0 || start((int)value) >= 0)
+        return value != 0;
+    kprintf("pinion: pinion.%sprofile=%u: %s; there will be no profile\n", kind, value,
             errno == ENOMEM ? "not enough memory" : "that is out of range");
+    return false;
+}
+
+static void begin_due(const char *kind, unsigned value, int (*start)(int))
+{
+    if (begins(kind, value, start))
+        due[n_due++] = kind;
 }
 
 void sched_profiles(const struct profile_settings *s)
 {
-    if (s->cpu_hz != 0 && runtime_cpu_profile_start((int)s->cpu_hz) < 0)
-        not_begun("cpuprofile", s->cpu_hz);
+    bool cpu = begins("cpu", s->cpu_hz, runtime_cpu_profile_start);
     /* relaxed: nobody else runs. */
     atomic_store_explicit(&goroutines_due, s->goroutines, memory_order_relaxed);
     if (s->goroutines_ms != 0)
         go(write_goroutines_later, (void *)(intptr_t)s->goroutines_ms);
-    heap_due = s->heap_bytes != 0 && runtime_set_mem_profile_rate((int)s->heap_bytes) == 0;
-    if (s->heap_bytes != 0 && !heap_due)
-        not_begun("heapprofile", s->heap_bytes);
-    mutex_due =
-        s->mutex_fraction != 0 && runtime_set_mutex_profile_fraction((int)s->mutex_fraction) >= 0;
-    if (s->mutex_fraction != 0 && !mutex_due)
-        not_begun("mutexprofile", s->mutex_fraction);
-    if (s->cpu_hz != 0 || s->goroutines || heap_due || mutex_due)
+    begin_due("heap", s->heap_bytes, runtime_set_mem_profile_rate);
+    begin_due("mutex", s->mutex_fraction, runtime_set_mutex_profile_fraction);
+    begin_due("block", s->block_ns, runtime_set_block_profile_rate);
+    if (cpu || s->goroutines || n_due > 0)
         atexit(at_exit);
 }

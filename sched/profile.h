@@ -23,6 +23,8 @@ struct stacks {
 
 /* Takes so many pages for it, and empties it. false: no memory. */
 bool stacks_make(struct stacks *s, size_t pages);
+/* The same with STACK_PROFILE_PAGES, unless it has been made: then it stays. errno. A goroutine. */
+bool stacks_make_once(struct stacks *s, struct spin *lock);
 void stacks_clear(struct stacks *s);
 void stacks_free(struct stacks *s);
 /* Where the next stack is to be written, PROFILE_DEPTH words at most, before … */
@@ -38,6 +40,9 @@ struct stack_count *stacks_count(struct stacks *s, uint32_t n, uint64_t a, uint6
 uint32_t profile_callers(const struct g *g, uintptr_t frame, uintptr_t *pc, uint32_t n);
 /* g, stopped by a trap. */
 uint32_t profile_frame(const struct g *g, const struct arch_frame *f, uintptr_t *pc, uint32_t n);
+
+/* Counts the caller's stack, the caller in it. The lock is that of s, which has been made. Preemption off. */
+void stacks_count_self(struct stacks *s, struct spin *lock, uint64_t a, uint64_t b);
 
 /* Write a profile as text (profile.c), one at a time: in this order, with as many profile_stacks as it
  * takes, whose sum is `lines`. A goroutine, preemption on. period: what a count of 1 stands for, in the
@@ -65,3 +70,6 @@ extern _Atomic uint32_t mutex_profile_fraction;
 void mutex_profile_event(int64_t waited);
 /* 0; or -1, errno EINVAL, it has never been on; ENOMEM. A goroutine, preemption on. */
 int mutex_profile_write(void);
+
+/* As mutex_profile_write. */
+int block_profile_write(void);

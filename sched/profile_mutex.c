@@ -10,7 +10,6 @@
  * mutex.c asks in its slow paths only, and while the fraction is not 0 sends every contended unlock
  * through its slowest, which is where the event is. A lock that nobody sleeps for is never counted.
  */
-#include <errno.h>
 #include <pinion/runtime.h>
 #include "sched/atomic.h"
 #include "sched/proc.h"
@@ -25,31 +24,14 @@ void mutex_profile_event(int64_t waited)
     uint64_t n = load_relaxed(&mutex_profile_fraction); /* relaxed: a number */
     if (p == NULL || n == 0 || p_random(p, (uint32_t)n) != 0)
         return;
-    uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
-    spin_lock(&lock);
-    uintptr_t *pc =
-        stacks_next(&stacks); /* there: the fraction was set after it was, under the lock */
-    stacks_count(&stacks, profile_callers(g_self(), frame, pc, 0), n, n * (uint64_t)waited);
-    spin_unlock(&lock);
-}
-
-/* Once made it stays. */
-static bool make_table(void)
-{
-    preempt_off();
-    spin_lock(&lock);
-    bool done = stacks.word != NULL || stacks_make(&stacks, STACK_PROFILE_PAGES);
-    spin_unlock(&lock);
-    preempt_on();
-    return done;
+    /* There is a table: the fraction was set after it was, under the lock. */
+    stacks_count_self(&stacks, &lock, n, n * (uint64_t)waited);
 }
 
 int runtime_set_mutex_profile_fraction(int n)
 {
-    if (n > 0 && !make_table()) {
-        errno = ENOMEM;
+    if (n > 0 && !stacks_make_once(&stacks, &lock))
         return -1;
-    }
     if (n < 0)
         return (int)load_relaxed(&mutex_profile_fraction); /* relaxed: a number */
     /* relaxed: who sees it takes the lock before the table, and the table was there before. */

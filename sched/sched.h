@@ -37,6 +37,7 @@ struct profile_settings {
     bool goroutines;
     unsigned heap_bytes;     /* one sample in so many; 0: none */
     unsigned mutex_fraction; /* one wait in so many; 0: none */
+    unsigned block_ns;       /* one wait in so many ns; 0: none */
 };
 /* They begin, and are written at exit. Goroutine 1, before main. */
 void sched_profiles(const struct profile_settings *s);

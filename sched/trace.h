@@ -89,7 +89,7 @@ static inline void trace_g_here(struct m *m, struct g *g, uint64_t arg, uint32_t
 
 /*
  * One record in the ring of m, the caller's, preemption off or on its scheduler stack: about g, which is
- * in the caller's hands (struct gmp's table) and watched; about something else; and from its interrupt
+ * in the caller's hands (struct gmp's table) and traced; about something else; and from its interrupt
  * handlers, interrupts masked, m with a P.
  */
 void trace_g(struct m *m, struct g *g, uint64_t arg, uint32_t what);
@@ -103,10 +103,10 @@ void trace_text(struct m *m, const uint64_t words[3]);
 
 /* For places that are rare: ask first; what is to be noted is not looked for before. Where it is hot, a
  * goroutine's state is compared (G_STATE). */
-#define TRACE_G(m, g, arg, what)               \
-    do {                                       \
-        if (__builtin_expect((g)->watched, 0)) \
-            trace_g((m), (g), (arg), (what));  \
+#define TRACE_G(m, g, arg, what)              \
+    do {                                      \
+        if (__builtin_expect(g_traced(g), 0)) \
+            trace_g((m), (g), (arg), (what)); \
     } while (0)
 
 #define TRACE_M(m, g, arg, what)               \

@@ -105,7 +105,8 @@ LOOKS_ON static void print_callers(const struct g *g, uintptr_t lo, uintptr_t pc
 
 LOOKS_ON static void print_header(const struct g *g)
 {
-    kprintf("goroutine %ld [%s]:\n", (long)g->id, state_name(g));
+    kprintf("goroutine %ld [%s%s]:\n", (long)g->id, state_name(g),
+            REACH && (g->flags & GF_UNREACHABLE) != 0 ? ", unreachable" : "");
 }
 
 void traceback_here(struct g *g, uintptr_t frame, bool fault)

@@ -109,7 +109,7 @@ void trace_name(struct m *m, const struct g *g)
 
 void trace_create(struct m *m, struct g *g, uintptr_t fn)
 {
-    g->watched = 1;
+    g->watched |= WATCH_TRACE;
     g->flags |= GF_ODD;
     g->trace_seq = 0;
     uintptr_t called = g->created_at != 0 ? g_created(g) - (uintptr_t)__text_start : 0;
@@ -121,7 +121,7 @@ void trace_create(struct m *m, struct g *g, uintptr_t fn)
 
 static void note_status(struct g *g, void *m)
 {
-    g->watched = 1;
+    g->watched |= WATCH_TRACE;
     g->flags |= GF_ODD;
     g->trace_seq = 0;
     unsigned reason = g->status == G_WAITING ? g->wait_reason : 0;
@@ -133,7 +133,7 @@ static void note_status(struct g *g, void *m)
 static void forget(struct g *g, void *unused)
 {
     (void)unused;
-    g->watched = 0;
+    g->watched &= (uint8_t)~WATCH_TRACE;
 }
 
 /* The world is stopped, or nobody else runs yet. */

@@ -39,6 +39,7 @@
 #include "kernel/clock.h"
 #include "sched/atomic.h"
 #include "sched/cache.h"
+#include "sched/chunk.h"
 #include "sched/g.h"
 #include "sched/idle.h"
 #include "sched/ipi.h"
@@ -172,6 +173,13 @@ static bool has_work(struct p *p)
     return load_relaxed(&p->timers.first) != CLOCK_NEVER || !runq_empty(&p->runq) ||
            p->pinned_head != NULL || load_relaxed(&p->inbox) != NULL ||
            load_relaxed(&p->pinbox) != NULL; /* relaxed: as above */
+}
+
+void world_each(void (*fn)(struct g *, void *), void *arg)
+{
+    spin_lock(&sched.lock);
+    g_each(fn, arg);
+    spin_unlock(&sched.lock);
 }
 
 void world_start(void)

@@ -9,6 +9,9 @@
  * second caller parks until the first has gone on. Goroutines, preemption on. Go: stopTheWorld.
  */
 void world_stop(void);
+/* Calls fn for every G that is not dead, with sched.lock held: those too see it that leave a blocking section
+ * meanwhile. The stopper. */
+void world_each(void (*fn)(struct g *, void *), void *arg);
 /* Lets the others go on, and preemption. Go: startTheWorld. */
 void world_start(void);
 

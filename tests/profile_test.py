@@ -218,6 +218,37 @@ def waits_are_counted_where_the_lock_is_let_go(board, smp):
     check(f"{what}: times", long[1] >= 5 * 20e6 and short[1] >= 5 * 1e6 and long[1] / long[0] >= 20e6, got)
 
 
+def waits_are_counted_where_a_goroutine_waits(board, smp, rate):
+    what = f"{board} smp={smp}: block, one in {rate} ns"
+    status, reader, path = run("blocked", board, smp, f"pinion.blockprofile={rate}")
+    check(f"{what}: ends well", status == 0, status)
+    whole, folder, said = written(reader, path, "test")
+    check(f"{what}: is whole", whole and len(reader.profiles) == 1, said)
+    profile = Decoded(os.path.join(folder, "block.pb"), pinionprofile.Elf(path))
+    check(f"{what}: types", profile.types == [("contentions", "count"), ("delay", "nanoseconds")])
+    got = {}
+    for names, values in profile.samples:
+        count, delay = got.get(names[0], (0, 0))
+        got[names[0]] = (count + values[0], delay + values[1])
+    # Waits and ns; those of 50 us take as long again as it takes to wake, so theirs is what it is at least.
+    wanted = {"receives": 20e6, "selects": 5e6} | dict.fromkeys((
+        "sends", "locks", "locks_to_write", "locks_to_read", "acquires", "waits_for_group",
+        "waits_for_cond"), 2e6)
+    for name, ns in wanted.items():
+        count, delay = got.get(name, (0, 0))
+        check(f"{what}: {name}", count == 5 and 0 <= delay - 5 * ns <= 0.02 * 5 * ns, count, delay)
+    count, delay = got.pop("receives_soon", (0, 0))
+    # Sampled, some 1000 of them: 2.7 % is the standard deviation, and all seeds are constant.
+    off = 0 if rate == 1 else 400
+    check(f"{what}: short waits", abs(count - 4000) <= off, count)
+    check(f"{what}: short waits' time", 0.9 * 50e3 * 4000 <= delay <= 1.3 * 50e3 * 4000, delay)
+    check(f"{what}: nobody else waits", set(got) == set(wanted), got)
+    if shutil.which("go"):
+        total = sum(v[1] for v in got.values()) + delay
+        near(what + ", by go", shares_by_go(os.path.join(folder, "block.pb"), path),
+             {"receives": 100 * got["receives"][1] / total})
+
+
 # ---- the lines
 
 def with_crc(text):
@@ -250,6 +281,8 @@ def main():
             goroutines_are_counted_where_they_wait(board, smp)
             objects_are_counted_where_they_are_made(board, smp)
             waits_are_counted_where_the_lock_is_let_go(board, smp)
+            for rate in (1, 200000):
+                waits_are_counted_where_a_goroutine_waits(board, smp, rate)
     seventy_twenty_ten_are_seen(BOARDS[0], 1, raw=True)
     return "\n".join(wrong) or 0
 

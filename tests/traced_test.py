@@ -42,9 +42,10 @@ def an_example_opens_everywhere(board, app):
         print(f"{app}: {len(done.seen.records)} records")
 
 
-def its_counts_are_the_schedulers(board):
+def its_counts_are_the_schedulers(board, *settings):
     with tempfile.TemporaryDirectory() as folder:
-        said, path = traced(board, "tests/target/traced.c", folder)
+        said, path = traced(board, "tests/target/traced.c", folder,
+                            " ".join((f"{RECORDS},oldest", *settings)))
         with open(path, "rb") as file:
             data = file.read()
         world.check_all(data, folder)
@@ -209,6 +210,7 @@ def main(board):
     its_counts_are_the_schedulers(board)
     counts_by_serial(board)
     what_is_said_stays_whole_in_chaos(board)
+    its_counts_are_the_schedulers(board, "pinion.blockprofile=1")
     a_trace_begun_later_knows_who_waits(board)
     where_nobody_takes_the_file_the_run_ends_as_it_would(board)
     too_large_a_trace_leaves_the_memory_to_the_program(board)

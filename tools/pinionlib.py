@@ -46,7 +46,8 @@ BOOT_MESSAGE = b"pinion: "
 
 # PROFILE=…: the setting that asks for it, and its RATE by default.
 PROFILES = {"cpu": ("pinion.cpuprofile", 100), "goroutine": ("pinion.goroutineprofile", 100),
-            "heap": ("pinion.heapprofile", 512 << 10), "mutex": ("pinion.mutexprofile", 1)}
+            "heap": ("pinion.heapprofile", 512 << 10), "mutex": ("pinion.mutexprofile", 1),
+            "block": ("pinion.blockprofile", 1)}
 
 # Words that pinion-run itself needs; all others are make's, and make checks what they say.
 RUN_WORDS = {"ARGS", "ICOUNT", "TIMEOUT", "GDB", "QEMU_ARGS", "TRACE", "PROFILE", "RATE"}

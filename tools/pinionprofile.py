@@ -24,15 +24,24 @@ KINDS = {
     "heap": ((("alloc_objects", "count"), ("alloc_space", "bytes"), ("inuse_objects", "count"),
               ("inuse_space", "bytes")), ("space", "bytes"), "inuse_space"),
     "mutex": ((("contentions", "count"), ("delay", "nanoseconds")), ("contentions", "count"), "delay"),
+    "block": ((("contentions", "count"), ("delay", "nanoseconds")), ("contentions", "count"), "delay"),
     "goroutine": ((("goroutine", "count"),), ("goroutine", "count"), "goroutine"),
 }
 
-# Functions that do it for their callers, who are wanted (sched/malloc.c, libc.c, mutex.c).
+# Functions that do it for their callers, who are wanted (sched/malloc.c, libc.c, mutex.c; proc.c, and all
+# that calls g_park).
 LEFT_OUT = {
     "heap": {"heap_note", "heap_allocate", "malloc_long", "malloc_slow", "heap_malloc", "malloc",
              "heap_calloc", "calloc", "heap_realloc", "realloc", "heap_aligned", "aligned_alloc",
              "memalign", "posix_memalign", "_malloc_r", "_calloc_r", "_realloc_r", "_memalign_r"},
-    "mutex": {"unlock_any", "unlock_again", "mutex_unlock_slow_"},
+    "mutex": {"mutex_profile_event", "unlock_any", "unlock_again", "mutex_unlock_slow_"},
+    "block": {"count_wait", "block_profile_park", "g_park_noted", "park_slowly", "g_park", "lot_park",
+              "wait_for", "mutex_lock_slow_", "cond_wait",
+              "waitgroup_wait", "semaphore_acquire_slow_", "rwmutex_rlock_slow_", "rwmutex_lock_slow_",
+              "send_wait", "send_any", "send_again", "send_word_over", "chan_send", "recv_wait",
+              "recv_time", "recv_any", "recv_again", "recv_word_wait", "recv_word_over", "chan_recv",
+              "wait_for_few", "wait_for_one", "wait_for_two", "run", "select_few", "select_many",
+              "chan_select"},
 }
 
 
@@ -40,7 +49,7 @@ def values_of(kind, period, counts, stack):
     """The values of a sample, and its addresses, from a line's counts and addresses."""
     if kind == "cpu":
         return (counts[0], counts[0] * period), stack
-    if kind == "mutex":
+    if kind in ("mutex", "block"):
         return counts, stack
     if kind == "heap":  # an object of n bytes was sampled with a probability of 1 - e^(-n/period)
         size, *stack = stack
@@ -266,6 +275,6 @@ def summary(profile):
     if profile.kind == "heap":
         return (f"{round(profile.total(3)) >> 10} KiB in {round(profile.total(2))} objects of "
                 f"{round(profile.total(1)) >> 10} KiB allocated")
-    if profile.kind == "mutex":
+    if profile.kind in ("mutex", "block"):
         return f"{profile.total()} waits of {profile.total(1) / MILLION:.3f} ms in all"
     return f"{profile.total()} goroutines"

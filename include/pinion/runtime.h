@@ -107,8 +107,16 @@ int runtime_set_mem_profile_rate(int bytes);
 int runtime_set_mutex_profile_fraction(int n);
 
 /*
+ * From now on the waits of goroutines go into the profile "block": in channels, selects, and all that is
+ * in sync.h, but no sleeps: each of ns nanoseconds or more, of shorter ones a sample, one for ns waited;
+ * 1: each; 0 or less: none. What counts is the time until the goroutine runs again. Stops the world for
+ * a moment; who waits at that moment is left out. 0, or -1: errno ENOMEM. Go: runtime.SetBlockProfileRate.
+ */
+int runtime_set_block_profile_rate(int ns);
+
+/*
  * Writes a profile as of now. "goroutine": all goroutines, by stack; the harts stand still meanwhile.
- * "heap": objects and bytes allocated, and those not freed, estimated from the samples. "mutex": waits and
- * their time. -1: errno EINVAL, there is no profile of that name, or it has never been on; ENOMEM. Go: pprof.Lookup(name).WriteTo.
+ * "heap": objects and bytes allocated, and those not freed, estimated from the samples. "mutex" and
+ * "block": waits and their time. -1: errno EINVAL, there is no profile of that name, or it has never been on; ENOMEM. Go: pprof.Lookup(name).WriteTo.
  */
 int runtime_profile_write(const char *name);

@@ -27,6 +27,7 @@
 #include "sched/cache.h"
 #include "sched/chaos.h"
 #include "sched/crash.h"
+#include "sched/proc.h"
 #include "sched/profile.h"
 #include "sched/schedtrace.h"
 #include "sched/trace.h"
@@ -464,6 +465,12 @@ void cpu_profile_tick(struct m *m, const struct arch_frame *f)
 void mutex_profile_event(int64_t waited)
 {
     (void)waited;
+}
+
+void block_profile_park(park_commit *commit, void *arg, enum wait_reason reason)
+{
+    (void)commit, (void)arg, (void)reason; /* nobody's waits are counted */
+    abort();
 }
 
 bool chaos_on;

@@ -24,7 +24,8 @@ static void arguments_hold(const struct args *a)
 {
     HOLDS(a->argc >= 1 && a->argc <= ARGS_MAX && a->argv[a->argc] == NULL);
     HOLDS(a->gomaxprocs <= 10000009 && a->schedtrace <= 10000009);
-    HOLDS(a->profiles.cpu_hz <= 10000009 && a->profiles.heap_bytes <= 10000009);
+    HOLDS(a->profiles.cpu_hz <= 10000009 && a->profiles.heap_bytes <= 10000009 &&
+          a->profiles.block_ns <= 10000009);
     for (int i = 1; i < a->argc; i++) {
         HOLDS(a->argv[i] >= a->text && a->argv[i] < a->text + ARGS_BYTES);
         HOLDS(memchr(a->argv[i], '\0', (size_t)(a->text + ARGS_BYTES - a->argv[i])) != NULL);

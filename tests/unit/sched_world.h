@@ -156,6 +156,12 @@ DEFAULT void schedtrace_tick(struct m *m)
     (void)m;
 }
 
+DEFAULT void block_profile_park(park_commit *commit, void *arg, enum wait_reason reason)
+{
+    (void)commit, (void)arg, (void)reason; /* nobody's waits are counted */
+    abort();
+}
+
 DEFAULT void cpu_profile_tick(struct m *m, const struct arch_frame *f)
 {
     (void)m, (void)f;
