@@ -28,7 +28,7 @@ static union {
     uint8_t byte[8 * WORDS];
 } gathered;
 
-static void send(bool end)
+static void send_line(bool end)
 {
     char text[32 + 17 * WORDS + 16];
     struct line l = {text, sizeof(text), 0};
@@ -56,7 +56,7 @@ bool trace_out(const void *data, size_t n)
     for (const uint8_t *s = data; n > 0; n--) {
         gathered.byte[n_gathered++] = *s++;
         if (n_gathered == sizeof(gathered))
-            send(false);
+            send_line(false);
     }
     return true;
 }
@@ -68,7 +68,7 @@ bool trace_out_close(void)
     if (!by_line)
         return outfile_close() && ok;
     if (n_gathered > 0)
-        send(false);
-    send(true);
+        send_line(false);
+    send_line(true);
     return true;
 }
