@@ -5,7 +5,7 @@
  * a moment: every goroutine that lives is marked and gets a record of the state in which it is met; from
  * then on the records tell. Ended, the world is stopped again and the marks are taken back. An end of the
  * run ends the trace as well, whatever the end is: the other harts have stopped then, wherever they were.
- * One may have been about to write: its last record is whole or not counted, since n moves last.
+ * One may have been about to write: its last record is whole or not counted (TR3).
  *
  * The rings go out as they are, the oldest record first, by way of the debugger's or emulator's file
  * (kernel/outfile.h). Without, they stay in memory, and the line at the end says so.
@@ -30,6 +30,8 @@
 
 extern const char __text_start[];
 
+#define RARE __attribute__((cold)) /* small rather than quick */
+
 static struct tracing wanted;
 static bool on;           /* the world stopped to write */
 static unsigned files;    /* written so far */
@@ -50,12 +52,12 @@ static uint64_t ring_places(unsigned kind)
 
 static size_t ring_pages(unsigned kind)
 {
-    size_t bytes = (ring_places(kind) + 1) * sizeof(struct trace_record);
+    size_t bytes = (ring_places(kind) + TRACE_SPARE) * sizeof(struct trace_record);
     return (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
 }
 
 /* There is no memory for all of them, so none has been used: the program needs it more. */
-static void drop_rings(void)
+RARE static void drop_rings(void)
 {
     for (uint32_t i = 0; i < sched.n_m; i++)
         for (unsigned kind = 0; kind < 2; kind++) {
@@ -67,7 +69,7 @@ static void drop_rings(void)
 }
 
 /* Memory for all rings, once and for ever, or for none. */
-static bool have_rings(void)
+RARE static bool have_rings(void)
 {
     for (uint32_t i = 0; i < sched.n_m; i++)
         for (unsigned kind = 0; kind < 2; kind++) {
@@ -82,17 +84,21 @@ static bool have_rings(void)
     return true;
 }
 
-static void ring_empty(struct trace_ring *r, unsigned kind)
+RARE static void ring_empty(struct trace_ring *r, unsigned kind)
 {
-    r->n = 0;
-    r->end = ring_places(kind);
-    r->mask = wanted.keeps_oldest ? UINT64_MAX : r->end - 1;
+    r->before = 0;
+    r->next = r->begin = r->again = r->first;
+    r->end = r->again_end = r->first + ring_places(kind);
+    if (wanted.keeps_oldest) {
+        r->again = r->end;
+        r->again_end = r->end + TRACE_SPARE;
+    }
 }
 
 /* ---- what there is when it begins ---- */
 
 /* Text, in records of 24 bytes. */
-static void put_text(struct m *m, const char *s, size_t n)
+RARE static void put_text(struct m *m, const char *s, size_t n)
 {
     for (size_t at = 0; at < n; at += 24) {
         uint64_t words[3] = {0};
@@ -101,7 +107,7 @@ static void put_text(struct m *m, const char *s, size_t n)
     }
 }
 
-void trace_name(struct m *m, const struct g *g)
+RARE void trace_name(struct m *m, const struct g *g)
 {
     size_t n = strnlen(g->name, UINT8_MAX);
     trace_m(m, (uint64_t)g->id, 0, TRACE_WHAT(TRACE_NAME, n, 0));
@@ -113,14 +119,15 @@ void trace_create(struct m *m, struct g *g, uintptr_t fn)
     g->watched = 1;
     g->flags |= GF_ODD;
     g->trace_seq = 0;
-    uintptr_t called = g->created_at != 0 ? g_created(g) - (uintptr_t)__text_start : 0;
-    trace_born(m, (uint64_t)g->id, fn,
-               TRACE_WHAT(TRACE_CREATE, 0, 0) | trace_where(g, TRACE_NEXT, m->p), (uint32_t)called);
+    uint32_t base = (uint32_t)(uintptr_t)__text_start; /* the low half, as created_at is */
+    trace_numbered(m, (uint64_t)g->id, fn,
+                   TRACE_WHAT(TRACE_CREATE, 0, 0) | trace_where(g, TRACE_NEXT, m->p),
+                   g->created_at != 0 ? g->created_at - base : 0);
     if (g->name != NULL)
         trace_name(m, g);
 }
 
-static void note_status(struct g *g, void *m)
+RARE static void note_status(struct g *g, void *m)
 {
     g->watched = 1;
     g->flags |= GF_ODD;
@@ -138,7 +145,7 @@ static void forget(struct g *g, void *unused)
 }
 
 /* The world is stopped, or nobody else runs yet. */
-static void begin(struct m *self)
+RARE static void begin(struct m *self)
 {
     spin_lock(&sched.lock); /* TR1 */
     begun_at = arch_ticks();
@@ -157,7 +164,7 @@ static void begin(struct m *self)
     spin_unlock(&sched.lock);
 }
 
-static void end(void)
+RARE static void end(void)
 {
     spin_lock(&sched.lock); /* TR1 */
     g_more &= ~(uint32_t)MORE_TRACE;
@@ -190,7 +197,7 @@ static bool put(const void *data, size_t n)
     return outfile_write(data, n);
 }
 
-static bool put_header(void)
+RARE static bool put_header(void)
 {
     struct {
         char magic[8];
@@ -216,7 +223,7 @@ static bool put_header(void)
     return put(&h, sizeof(h));
 }
 
-static bool put_reasons(void)
+RARE static bool put_reasons(void)
 {
     static const char zeros[8];
     size_t used = 0;
@@ -230,21 +237,23 @@ static bool put_reasons(void)
     return ok && put(zeros, -used & 7);
 }
 
-static bool put_ring(const struct trace_ring *r, uint32_t hart, uint32_t kind)
+RARE static bool put_ring(const struct trace_ring *r, uint32_t hart, uint32_t kind)
 {
-    uint64_t n = r->n < r->end ? r->n : r->end, older = r->n > r->end ? r->n & r->mask : 0;
-    if (wanted.keeps_oldest)
-        older = 0;
+    uint64_t n = (uint64_t)(r->next - r->first), older = 0;
+    if (r->before != 0) {
+        older = wanted.keeps_oldest ? 0 : n;
+        n = ring_places(kind);
+    }
     struct {
         uint32_t hart, kind;
         uint64_t n, lost, zero;
-    } h = {hart, kind, n, r->n - n, 0};
+    } h = {hart, kind, n, trace_written(r) - n, 0};
     size_t first = sizeof(struct trace_record) * older;
     return put(&h, sizeof(h)) && put((char *)r->first + first, n * sizeof(*r->first) - first) &&
            put(r->first, first);
 }
 
-static bool put_all(void)
+RARE static bool put_all(void)
 {
     crc = UINT32_MAX;
     bool ok = put_header() && put_reasons();
@@ -263,7 +272,7 @@ static void print(char *to, size_t n, const char *fmt, ...)
 }
 
 /* The second and later ones get a number: FILE.2. The run is at its end, or the world stopped. */
-static void write_out(void)
+RARE static void write_out(void)
 {
     char path[216];
     files++;
@@ -282,7 +291,7 @@ static void write_out(void)
 
 static void (*next_words)(void);
 
-static void last_words(void)
+RARE static void last_words(void)
 {
     bool was = on;
     on = false; /* should writing it fault, the run ends here a second time */
@@ -292,7 +301,7 @@ static void last_words(void)
         next_words();
 }
 
-void sched_tracing(const struct tracing *t)
+RARE void sched_tracing(const struct tracing *t)
 {
     static char file[200];
     wanted = *t;
@@ -311,7 +320,7 @@ void sched_tracing(const struct tracing *t)
         begin(g_self()->m); /* the hart that boots, whatever its number */
 }
 
-int runtime_trace_start(void)
+RARE int runtime_trace_start(void)
 {
     int error = 0;
     world_stop();
@@ -328,7 +337,7 @@ int runtime_trace_start(void)
     return error == 0 ? 0 : -1;
 }
 
-int runtime_trace_stop(void)
+RARE int runtime_trace_stop(void)
 {
     world_stop();
     if (on) {
