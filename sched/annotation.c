@@ -32,7 +32,7 @@
 /* Nothing to be said? In a section only the lock tells. */
 static inline bool silent(const struct g *g)
 {
-    return g->status != G_SYSCALL && __builtin_expect(!g->watched, 1);
+    return g->status != G_SYSCALL && __builtin_expect(!g_traced(g), 1);
 }
 
 /* A text of two parts. */
@@ -58,8 +58,8 @@ static __attribute__((noinline)) void say(struct g *g, uint32_t task, uint32_t w
         irq = arch_irq_save();
         spin_lock(&sched.lock);
     }
-    if (g->watched) {
-        trace_born(m, (uint64_t)g->id, task, what | TRACE_WHAT(0, 0, n_a + n_b), parent);
+    if (g_traced(g)) {
+        trace_numbered(m, (uint64_t)g->id, task, what | TRACE_WHAT(0, 0, n_a + n_b), parent);
         put_both(m, a, n_a, b, n_b);
     }
     if (section) {

@@ -170,7 +170,7 @@ static inline void chan_queue_put(struct chan_queue *q, struct chan_waiter *w)
 {
     w->next = NULL;
     w->prev = q->last;
-    if (q->last != NULL)
+    if (__builtin_expect(q->last != NULL, 0))
         q->last->next = w;
     else
         store_relaxed(&q->first, w); /* relaxed: as chan_buffer_put's count */

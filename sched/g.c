@@ -149,16 +149,16 @@ void g_give_all(struct p *p)
 }
 
 /* On the scheduler stack. */
-static inline void g_give(struct p *p, struct g *g)
+static void g_give(struct p *p, struct g *g)
 {
-    if (__builtin_expect(g->stack.hi == 0, 0)) {
+    if (g->stack.hi == 0) {
         g->link = NULL;
         chunk_give(g);
         return;
     }
     g->link = p->free;
     p->free = g;
-    if (__builtin_expect(++p->n_free > GFREE_MAX, 0))
+    if (++p->n_free > GFREE_MAX)
         shed(p);
 }
 
@@ -205,6 +205,21 @@ static __attribute__((noinline)) void prepare_more(struct g *g, uintptr_t fn)
         trace_create(g_self()->m, g, fn);
 }
 
+/* The same for go, where there mostly is no more than to note it. */
+static inline void prepare_noted(struct m *m, struct p *p, struct g *g, uintptr_t fn)
+{
+    struct trace_ring *r = &m->trace[0];
+    struct trace_record *at = r->next;
+    if (__builtin_expect(g_more != MORE_TRACE || !trace_room(r, at, 1), 0)) {
+        prepare_more(g, fn);
+        return;
+    }
+    g->watched = WATCH_TRACE;
+    g->flags = GF_ODD;
+    trace_note_birth(at, arch_ticks(), g, fn, p->trace.create);
+    trace_done(r, at + 1);
+}
+
 /* Fills in g, dead until now, to run fn(arg). A dead G has no name, affinity, wg, defers or reent. */
 static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void *arg, uintptr_t pc,
                              uint8_t flags)
@@ -217,8 +232,6 @@ static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void 
     g->arch_flags = 0;
     g->flags = flags;
     lockorder_begin(g);
-    if (__builtin_expect(g_more != 0, 0))
-        prepare_more(g, (uintptr_t)fn);
     arch_context_init(&g->ctx, g->stack.hi, fn, arg);
 }
 
@@ -248,6 +261,8 @@ HOT int64_t go(void (*fn)(void *), void *arg)
     p->free = g->link;
     p->n_free--;
     g_prepare(g, p, fn, arg, pc, 0);
+    if (__builtin_expect(g_more != 0, 0))
+        prepare_noted(m, p, g, (uintptr_t)fn);
     p->count.spawned++;
     int64_t id = g->id;
     runq_put_next(p, g);
@@ -274,10 +289,12 @@ int64_t g_spawn(const struct go_attr *attr, struct waitgroup *wg, void (*fn)(voi
     g->affinity = attr->affinity & exist;
     g->wg = wg;
     g_prepare(g, p, fn, arg, pc, g->affinity != 0 ? GF_PINNED : 0);
+    if (g_more != 0)
+        prepare_more(g, (uintptr_t)fn);
     if (wg != NULL || g->id == 1)
         g->flags |= GF_ENDING;
     if (g->name != NULL || g->affinity != 0 || g->stack.hi - g->stack.lo >= STACK_DEFAULT)
-        g->flags |= GF_ODD;
+        g->flags |= GF_ODD | GF_DRESSED;
     p->count.spawned++;
     int64_t id = g->id;
     sched_spawn(p, g);
@@ -295,9 +312,8 @@ int64_t go_with(const struct go_attr *attr, void (*fn)(void *), void *arg)
 /* ---- end ---- */
 
 /* The parts of a burial that few goroutines have. */
-static __attribute__((noinline)) void g_undress(struct g *g)
+static void g_undress(struct g *g)
 {
-    TRACE_G(g->m, g, 0, TRACE_WHAT(TRACE_END, 0, 0));
     g->name = NULL;
     g->affinity = 0;
     g->locks = 0;
@@ -307,17 +323,56 @@ static __attribute__((noinline)) void g_undress(struct g *g)
         drop_stack(g);
 }
 
+static __attribute__((noinline, cold)) void bury_slowly(struct g *g, struct m *m)
+{
+    if (g->flags & GF_ODD) {
+        TRACE_G(m, g, 0, TRACE_WHAT(TRACE_END, 0, 0));
+        g_undress(g);
+    }
+    g_give(m->p, g);
+    sched_next(m);
+}
+
+/* g, which has its stack and nothing else, goes to p's list, which has room. */
+static inline void bury(struct g *g, struct p *p, uint32_t n)
+{
+    g->link = p->free;
+    p->free = g;
+    p->n_free = n + 1;
+}
+
+NOTES static __attribute__((noinline)) void bury_noted(struct g *g, struct m *m, struct p *p)
+{
+    struct trace_ring *r = &m->trace[0];
+    struct trace_record *at = r->next;
+    uint32_t n = p->n_free;
+    if (__builtin_expect(!trace_room(r, at, 1) || n >= GFREE_MAX, 0) ||
+        __builtin_expect(!g_traced(g) || (g->flags & GF_DRESSED) != 0, 0)) {
+        bury_slowly(g, m);
+        return;
+    }
+    trace_note(at, arch_ticks(), g, 0, TRACE_WHAT(TRACE_END, 0, 0));
+    trace_done(r, at + 1);
+    bury(g, p, n);
+    sched_next(m);
+}
+
 HOT static void g_bury(void *arg, struct arch_hart *hart)
 {
     struct g *g = arg;
     struct m *m = (struct m *)hart;
     struct p *p = m->p;
+    uint32_t n = p->n_free;
     g->status = G_DEAD;
     p->ended++;
-    if (__builtin_expect(g->flags & GF_ODD, 0))
-        g_undress(g);
-    g_give(p, g);
-    sched_next(m);
+    if (__builtin_expect(g->flags & GF_ODD, 0)) {
+        bury_noted(g, m, p);
+    } else if (__builtin_expect(n >= GFREE_MAX, 0)) {
+        bury_slowly(g, m);
+    } else {
+        bury(g, p, n);
+        sched_next(m);
+    }
 }
 
 /* What few goroutines have to do before they go. */

@@ -72,7 +72,8 @@ enum {
     GF_WIRED = 2,        /* has its hart to itself: in no queue but the global one (wired.c) */
     GF_CHAOS = 4,        /* where it goes is left to chance (chaos.c) */
     GF_ENDING = 8,       /* its end has work to do: defers, reent, a waitgroup, main's */
-    GF_ODD = 16,         /* a name, an affinity, a large stack: its burial has work to do */
+    GF_ODD = 16,         /* its burial is out of the ordinary: it is watched, or: */
+    GF_DRESSED = 32,     /* a name, an affinity, a large stack, its own hart: that has work to do */
     GF_UNREACHABLE = 64, /* nobody can wake it any more (reach.c); the run ends */
 };
 
@@ -150,6 +151,8 @@ _Static_assert(ARCH_G_RUNNING == G_RUNNING, "status RUNNING, preempt_off 0");
 
 /* struct g's state with nothing out of the ordinary; little-endian, as both instruction sets are here. */
 #define G_STATE(status, off) ((uint32_t)(status) | (uint32_t)(off) << 8)
+/* The same of one that is traced. */
+#define G_WATCHED(status, off) (G_STATE(status, off) | (uint32_t)WATCH_TRACE << 16)
 
 /* Why a goroutine is watched. */
 enum {
@@ -235,6 +238,9 @@ struct p {
 
     /* The owner's. */
     uint32_t id; /* constant */
+    struct {
+        uint32_t sched, start, unblock, create;
+    } trace; /* constant: what it writes into records, ready-made (TRACE_WHAT) */
     struct g *pinned_head, *pinned_tail;
     bool pinned_turn; /* the pinned queue goes before the ring */
     struct g *free;   /* dead Gs with stacks, linked by link */
@@ -305,13 +311,14 @@ struct m {
     struct g *g0;             /* its scheduler's context: never queued, never saved */
 
     struct trace_ring {
-        struct trace_record *first;
-        uint64_t n;    /* written so far */
-        uint64_t mask; /* of n: the place of the next … */
-        uint64_t end;  /* … if it is not beyond this one, to which all goes that is not kept */
-    } trace[2];        /* what it did, and what its interrupt handlers did (trace.h) */
-    bool tracing;      /* is it to be noted? sched.lock, world stopped to write */
-    uintptr_t stacks;  /* lowest address of its scheduler and trap stacks */
+        struct trace_record *next, *end;        /* places for what comes; none: a new turn … */
+        struct trace_record *begin;             /* … which began here */
+        struct trace_record *again, *again_end; /* turns but the first (trace.c) */
+        struct trace_record *first;             /* its memory */
+        uint64_t before;                        /* written in earlier turns */
+    } trace[2];       /* what it did, and what its interrupt handlers did (trace.h) */
+    bool tracing;     /* is it to be noted? sched.lock, world stopped to write */
+    uintptr_t stacks; /* lowest address of its scheduler and trap stacks */
 
     /* Its fault handler's; read when the machine has stopped. */
     int64_t fault_g, fault_at; /* whose the last fault was that became a panic, and when (ns) */
@@ -393,9 +400,16 @@ _Noreturn void sched_throw(const char *what);
  * beyond jumps, gains nothing, and then moves them about: hence the second option.
  */
 #define STRAIGHT __attribute__((optimize("omit-frame-pointer", "no-cse-follow-jumps")))
+
+/* The same of those that write records, in which two stores are cheaper than one of what shifts have put
+ * together; and of who parks, for whom loads are best left where they are. */
+#define NOTES                                                                                     \
+    __attribute__((optimize("omit-frame-pointer", "no-cse-follow-jumps", "no-tree-slp-vectorize", \
+                            "no-code-hoisting")))
 #else /* sanitizers and counters call out of every function */
 #define HOT
 #define STRAIGHT
+#define NOTES
 #endif
 
 static inline uintptr_t g_tp(const struct g *g)

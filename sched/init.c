@@ -61,6 +61,10 @@ static struct p *make_p(unsigned i)
     if (p == NULL || !cache_make(p))
         return NULL;
     p->id = i;
+    p->trace.sched = TRACE_WHAT(TRACE_SCHED, TRACE_TAIL, i);
+    p->trace.start = TRACE_WHAT(TRACE_START, 0, i);
+    p->trace.unblock = TRACE_WHAT(TRACE_UNBLOCK, TRACE_NEXT, i);
+    p->trace.create = TRACE_WHAT(TRACE_CREATE, TRACE_NEXT, i);
     p->tick = TICKS(GLOBAL_TICK);
     p->rng = 0x9e3779b97f4a7c15u * (i + 1);
     store_relaxed(&p->status, P_DEAD); /* relaxed: nobody else runs */

@@ -82,37 +82,70 @@ static inline void ready(struct m *m, struct g *g)
 }
 
 /* g is about to become runnable, and its state is out of the ordinary. */
-static inline void note_ready(struct m *m, struct g *g, uint32_t place)
+static void note_ready(struct m *m, struct g *g, uint32_t place)
 {
     ASSERT(g->status == G_WAITING, "g_ready: goroutine is not waiting");
-    if (__builtin_expect(g_traced(g), 0))
-        trace_g_here(m, g, (uint64_t)g_self()->id,
-                     TRACE_WHAT(TRACE_UNBLOCK, 0, 0) | trace_where(g, place, m->p));
+    TRACE_G(m, g, (uint64_t)g_self()->id,
+            TRACE_WHAT(TRACE_UNBLOCK, 0, 0) | trace_where(g, place, m->p));
 }
 
-static __attribute__((noinline)) void ready_noted(struct g *g)
+static __attribute__((noinline, cold)) bool ready_slowly(struct g *g, uint8_t was)
 {
     struct m *m = g_self()->m;
     note_ready(m, g, TRACE_NEXT);
-    ready(m, g);
+    g->status = G_RUNNABLE;
+    sched_spawn(m->p, g);
+    return preempt_back(was);
+}
+
+/* Mostly g is watched and nothing else: that is noted. false: it is not that simple. */
+static inline bool ready_noted(struct m *m, struct p *p, struct g *g, uint32_t state)
+{
+    struct trace_ring *r = &m->trace[0];
+    struct trace_record *at = r->next;
+    if (__builtin_expect(!trace_room(r, at, 1) || state != G_WATCHED(G_WAITING, 1), 0) ||
+        __builtin_expect(g->flags & GF_ASIDE, 0))
+        return false;
+    trace_note(at, arch_ticks(), g, (uint64_t)g_self()->id, p->trace.unblock);
+    trace_done(r, at + 1);
+    g->status = G_RUNNABLE;
+    return true;
+}
+
+/* g_ready of one that is watched, or wrong. */
+NOTES static __attribute__((noinline)) void g_ready_watched(struct g *g, uint32_t state)
+{
+    struct m *m = g_self()->m;
+    struct p *p = m->p;
+    struct g *rest;
+    if (!ready_noted(m, p, g, state))
+        ready_slowly(g, g_self()->preempt_off);
+    else if (__builtin_expect(!run_next_at_once(m, p, g, &rest), 0))
+        run_next_slowly(p, rest);
+}
+
+NOTES bool g_ready_noted(struct g *g, uint8_t was, uint32_t state)
+{
+    struct m *m = g_self()->m;
+    struct p *p = m->p;
+    struct g *rest;
+    if (!ready_noted(m, p, g, state))
+        return ready_slowly(g, was);
+    if (__builtin_expect(!run_next_at_once(m, p, g, &rest), 0))
+        return g_ready_slowly(p, rest);
+    return preempt_back(was);
 }
 
 HOT void g_ready(struct g *g)
 {
-    if (__builtin_expect(g->state != G_STATE(G_WAITING, 1), 0))
-        ready_noted(g);
+    uint32_t state = g->state;
+    if (__builtin_expect(state != G_STATE(G_WAITING, 1), 0))
+        g_ready_watched(g, state);
     else
         ready(g_self()->m, g);
 }
 
-bool g_ready_noted(struct g *g)
-{
-    ready_noted(g);
-    preempt_on();
-    return true;
-}
-
-bool g_ready_slowly(struct p *p, struct g *g)
+__attribute__((noinline)) bool g_ready_slowly(struct p *p, struct g *g)
 {
     run_next_slowly(p, g);
     preempt_on();
@@ -121,12 +154,10 @@ bool g_ready_slowly(struct p *p, struct g *g)
 
 void g_ready_tail(struct g *g)
 {
-    struct p *p = g_self()->m->p;
-    note_ready(p->m, g, TRACE_TAIL);
+    struct m *m = g_self()->m;
+    note_ready(m, g, TRACE_TAIL);
     g->status = G_RUNNABLE;
-    sched_put_tail(p, g);
-    slice_ensure(g_self()->m);
-    wake_idle();
+    run_next_slowly(m->p, g);
 }
 
 void sched_spawn(struct p *p, struct g *g)
@@ -328,18 +359,23 @@ static __attribute__((noinline)) struct g *find_runnable(struct m *m)
 /* From here on to the end of sched_next every call that ends in a goroutine is its caller's last. */
 static void next_slow(struct m *m);
 
-static inline void run_this(struct m *m, struct g *g)
+static inline void run_tp(struct m *m, uintptr_t tp)
 {
+    struct g *g = g_of(tp);
     g->m = m;
     g->status = G_RUNNING;
     g->preempt_off = 0;
-    arch_resume(g_tp(g));
+    arch_resume(tp);
 }
 
-static void run_noted(struct m *m, struct g *g)
+static inline void run_this(struct m *m, struct g *g)
 {
-    if (__builtin_expect(g_traced(g), 0))
-        trace_g_here(m, g, 0, TRACE_WHAT(TRACE_START, 0, m->p->id));
+    run_tp(m, g_tp(g));
+}
+
+static __attribute__((noinline)) void run_slowly(struct m *m, struct g *g)
+{
+    TRACE_G(m, g, 0, m->p->trace.start);
     run_this(m, g);
 }
 
@@ -359,10 +395,10 @@ static __attribute__((noinline)) void run_odd(struct m *m, struct g *g)
     }
     if (g->flags & GF_APART)
         pinned_note(m->p);
-    run_noted(m, g);
+    run_slowly(m, g);
 }
 
-/* One that is set aside, watched, or wrong. */
+/* One that is set aside, or wrong, or watched when there is more to do than to note it. */
 static __attribute__((noinline)) void run_aside(struct m *m, struct g *g)
 {
     ASSERT(g->status == G_RUNNABLE, "sched_next: goroutine is not runnable");
@@ -372,16 +408,33 @@ static __attribute__((noinline)) void run_aside(struct m *m, struct g *g)
     }
     if (g->flags & GF_PINNED)
         pinned_note(m->p);
-    run_noted(m, g);
+    run_slowly(m, g);
+}
+
+/* One that is watched, or run_aside's. */
+NOTES static __attribute__((noinline)) void run_noted(struct m *m, struct g *g, uint32_t state)
+{
+    struct trace_ring *r = &m->trace[0];
+    struct trace_record *at = r->next;
+    if (__builtin_expect(!trace_room(r, at, 1) || state != G_WATCHED(G_RUNNABLE, 1), 0) ||
+        __builtin_expect(g->flags & GF_ASIDE, 0)) {
+        run_aside(m, g);
+        return;
+    }
+    trace_note(at, arch_ticks(), g, 0, m->p->trace.start);
+    trace_done(r, at + 1);
+    run_this(m, g);
 }
 
 /* Runs g, picked from p, which m holds. tick is what p's comes to be. */
 static inline __attribute__((always_inline)) void run(struct m *m, struct p *p, struct g *g,
                                                       int32_t tick)
 {
+    uint32_t state = g->state;
     p->tick = tick;
-    if (__builtin_expect(g->state != G_STATE(G_RUNNABLE, 1), 0) ||
-        __builtin_expect(g->flags & GF_ASIDE, 0))
+    if (__builtin_expect(state != G_STATE(G_RUNNABLE, 1), 0))
+        run_noted(m, g, state);
+    else if (__builtin_expect(g->flags & GF_ASIDE, 0))
         run_aside(m, g);
     else
         run_this(m, g);
@@ -477,20 +530,40 @@ void sched_resume(struct m *m, struct g *g)
 
 /* ---- leaving ---- */
 
-void g_park_noted(park_commit *commit, void *arg, enum wait_reason reason)
+static __attribute__((noinline, cold)) void park_slowly(void *arg, struct m *m, park_commit *commit,
+                                                        enum wait_reason reason)
 {
     struct g *g = g_self();
     ASSERT(g->status == G_RUNNING && g->preempt_off == 1,
            "g_park: preemption is not off exactly once");
-    if (__builtin_expect(g_traced(g), 0))
-        trace_g_here(g->m, g, 0, TRACE_WHAT(TRACE_BLOCK, reason, g->m->p->id));
-    if (g->watched & WATCH_BLOCKS)
+    TRACE_G(m, g, 0, TRACE_WHAT(TRACE_BLOCK, reason, 0));
+    if (g->watched & WATCH_BLOCKS) {
         block_profile_park(commit, arg, reason);
-    else
-        g_park_now(g, commit, arg, reason);
+        return;
+    }
+    g->wait_reason = (uint8_t)reason;
+    g->status = G_WAITING;
+    arch_park(arg, &m->hart, commit);
 }
 
-HOT void g_park(park_commit *commit, void *arg, enum wait_reason reason)
+NOTES void g_park_noted(void *arg, struct m *m, park_commit *commit, enum wait_reason reason,
+                        uint32_t state)
+{
+    struct g *g = g_self();
+    struct trace_ring *r = &m->trace[0];
+    struct trace_record *at = r->next;
+    if (__builtin_expect(!trace_room(r, at, 1) || state != G_WATCHED(G_RUNNING, 1), 0)) {
+        park_slowly(arg, m, commit, reason);
+        return;
+    }
+    trace_note(at, arch_ticks(), g, 0, TRACE_WHAT(TRACE_BLOCK, reason, 0));
+    trace_done(r, at + 1);
+    g->wait_reason = (uint8_t)reason;
+    g->status = G_WAITING;
+    arch_park(arg, &m->hart, commit);
+}
+
+NOTES void g_park(park_commit *commit, void *arg, enum wait_reason reason)
 {
     g_park_here(commit, arg, reason);
 }
@@ -522,19 +595,73 @@ HOT static void yield_commit(void *arg, struct arch_hart *hart)
         sched_next(m);
 }
 
-static __attribute__((noinline)) void yield_noted(struct g *g, struct p *p)
+/* yield_commit of one that is watched: where there is more to do, … */
+static __attribute__((noinline, cold)) void yield_commit_slowly(struct g *g, struct m *m)
 {
-    trace_g_here(g->m, g, 0, TRACE_WHAT(TRACE_SCHED, 0, 0) | trace_where(g, TRACE_TAIL, p));
-    arch_park(g, &g->m->hart, yield_commit);
+    trace_g(m, g, 0, TRACE_WHAT(TRACE_SCHED, 0, 0) | trace_where(g, TRACE_TAIL, m->p));
+    yield_commit(g, &m->hart);
+}
+
+/* … and mostly. */
+NOTES static void yield_commit_long(void *arg, struct arch_hart *hart)
+{
+    struct m *m = (struct m *)hart;
+    struct g *g = arg;
+    struct trace_ring *r = &m->trace[0];
+    struct trace_record *at = r->next;
+    if (__builtin_expect(!trace_room(r, at, 1), 0) || __builtin_expect(g->flags & GF_ASIDE, 0)) {
+        yield_commit_slowly(g, m);
+        return;
+    }
+    trace_note(at, arch_ticks(), g, 0, m->p->trace.sched);
+    trace_done(r, at + 1);
+    yield_commit(g, hart);
+}
+
+/*
+ * arch_yield of one that is watched, as it is known that g goes to the tail of p's ring, has room there,
+ * and that another waits there: so all are watched (TR1). g is noted while it is still in hand, ahead of
+ * the release; the next one when it is, after the swap. Both events are one instant.
+ */
+NOTES static void yield_commit_noted(void *tp, struct arch_hart *hart)
+{
+    struct m *m = (struct m *)hart;
+    struct p *p = m->p;
+    struct trace_ring *r = &m->trace[0];
+    struct trace_record *at = r->next;
+    if (__builtin_expect(!trace_room(r, at, 2), 0)) {
+        yield_commit_slowly(g_of((uintptr_t)tp), m);
+        return;
+    }
+    uint64_t now = arch_ticks();
+    trace_note(at, now, g_of((uintptr_t)tp), 0, p->trace.sched);
+    trace_done(r, at + 1);
+    /* relaxed: the owner's own tail; O2 was acquired by runtime_gosched, and head only moves on; own
+     * slots, of which the new one is published by tail. */
+    uint32_t h = load_relaxed(&p->runq.ring.head), t = *(uint32_t *)(void *)&p->runq.ring.tail;
+    store_relaxed(runq_slot(&p->runq, t), (uintptr_t)tp);  /* relaxed: as above */
+    uintptr_t next = load_relaxed(runq_slot(&p->runq, h)); /* relaxed: as above */
+    /* O1: release pairs with the acquire of tail in runq_grab. */
+    store_release(&p->runq.ring.tail, t + 1);
+    /* O2: release: as in runq_get. relaxed: on failure it is arch_yield_lost. */
+    if (__builtin_expect(!cas_release(&p->runq.ring.head, &h, h + 1), 0)) {
+        sched_next(m);
+        return;
+    }
+    p->tick -= TICK;
+    trace_note(at + 1, now, g_of(next), 0, p->trace.start);
+    trace_done(r, at + 2);
+    run_tp(m, next);
 }
 
 /* The long way. */
-HOT static inline void yield(struct g *g, struct p *p)
+HOT static inline void yield(struct g *g)
 {
+    struct arch_hart *hart = &g->m->hart;
     if (__builtin_expect(g_traced(g), 0))
-        yield_noted(g, p);
+        arch_park(g, hart, yield_commit_long);
     else
-        arch_park(g, &g->m->hart, yield_commit);
+        arch_park(g, hart, yield_commit);
 }
 
 void arch_yield_lost(struct arch_hart *hart)
@@ -558,7 +685,7 @@ HOT static __attribute__((noinline)) void gosched_slow(struct p *p)
         tick_restart(p);
         runtime_gosched();
     } else {
-        yield(g, p);
+        yield(g);
     }
 }
 
@@ -582,7 +709,17 @@ HOT static __attribute__((noinline)) void gosched_other(struct p *p)
         gosched_slow(p);
         return;
     }
-    yield(g, p);
+    yield(g);
+}
+
+/* All is as runtime_gosched would have it, but that it is_unusual. */
+static inline void gosched_unusual(struct p *p, struct m *m)
+{
+    /* relaxed: as in is_unusual. A bit is cleared by the owner alone: if there is none, p is watched. */
+    if (__builtin_expect(load_relaxed(&p->attention) != 0, 0))
+        gosched_slow(p);
+    else
+        arch_park((void *)g_tp(g_self()), &m->hart, yield_commit_noted);
 }
 
 HOT void runtime_gosched(void)
@@ -598,11 +735,15 @@ HOT void runtime_gosched(void)
     uint32_t h = load_acquire(&p->runq.ring.head);
     /* relaxed: the owner's own tail; hints whose owner comes back to them. */
     uint32_t t = load_relaxed(&p->runq.ring.tail);
-    bool wanted = is_unusual(p) || load_relaxed(&p->runq.next) != NULL;
+    bool jumps = load_relaxed(&p->runq.next) != NULL;
     /* Neither empty nor full: t - h is 0 … RUNQ_SIZE. */
     int32_t tick = p->tick;
-    if (__builtin_expect(tick < 0 || wanted || (t - h) % RUNQ_SIZE == 0, 0)) {
+    if (__builtin_expect(jumps || (t - h) % RUNQ_SIZE == 0 || tick < 0, 0)) {
         gosched_other(p);
+        return;
+    }
+    if (__builtin_expect(is_unusual(p), 0)) {
+        gosched_unusual(p, m);
         return;
     }
     p->tick = tick - TICK;

@@ -132,8 +132,9 @@ static inline uint32_t p_random(struct p *p, uint32_t n)
 
 /* ---- inline forms, for the hot paths of channels ---- */
 
-/* g_park of one that is watched, or wrong. */
-void g_park_noted(park_commit *commit, void *arg, enum wait_reason reason);
+/* g_park of one that is watched, or wrong. state: the word that says so. */
+void g_park_noted(void *arg, struct m *m, park_commit *commit, enum wait_reason reason,
+                  uint32_t state);
 
 /* profile_block.c: of one whose waits are counted, what is noted else has been. */
 void block_profile_park(park_commit *commit, void *arg, enum wait_reason reason);
@@ -150,8 +151,9 @@ static inline void g_park_now(struct g *g, park_commit *commit, void *arg, enum 
 static inline void g_park_here(park_commit *commit, void *arg, enum wait_reason reason)
 {
     struct g *g = g_self();
-    if (__builtin_expect(g->state != G_STATE(G_RUNNING, 1), 0)) {
-        g_park_noted(commit, arg, reason);
+    uint32_t state = g->state;
+    if (__builtin_expect(state != G_STATE(G_RUNNING, 1), 0)) {
+        g_park_noted(arg, g->m, commit, reason, state);
         return;
     }
     g_park_now(g, commit, arg, reason);
@@ -159,22 +161,28 @@ static inline void g_park_here(park_commit *commit, void *arg, enum wait_reason 
 
 /* The rest of g_ready_and_back when it is not the common case. g: who is still to be queued, or NULL. */
 bool g_ready_slowly(struct p *p, struct g *g);
-/* g_ready_and_back of one that is watched, or wrong. */
-bool g_ready_noted(struct g *g);
+/* g_ready_and_back of one that is watched, or wrong. state: as above. */
+bool g_ready_noted(struct g *g, uint8_t was, uint32_t state);
 
-/* g, runnable, runs next on m's P. false: that is not all; *rest: who is still to be queued, or NULL,
- * and then slice_ensure and wake_idle follow. */
+/* g, runnable and not set aside, runs next on p, which is m's. false: that is not all; *rest: who is
+ * still to be queued, or NULL, and then slice_ensure and wake_idle follow. */
+static inline bool run_next_at_once(struct m *m, struct p *p, struct g *g, struct g **rest)
+{
+    /* O1: release: as in runq_put_next. */
+    *rest = atomic_exchange_explicit(&p->runq.next, g, memory_order_release);
+    if (__builtin_expect(*rest != NULL, 0))
+        return false;
+    /* Its own word: an ordinary load; see slice_ensure. */
+    return !wake_wanted() && __builtin_expect(*(const bool *)(const void *)&m->slice_on, 1);
+}
+
+/* The same of any. */
 static inline bool run_next_simply(struct m *m, struct g *g, struct g **rest)
 {
     *rest = g;
     if (__builtin_expect(g->flags & GF_ASIDE, 0))
         return false;
-    /* O1: release: as in runq_put_next. */
-    *rest = atomic_exchange_explicit(&m->p->runq.next, g, memory_order_release);
-    if (__builtin_expect(*rest != NULL, 0))
-        return false;
-    /* Its own word: an ordinary load; see slice_ensure. */
-    return !wake_wanted() && __builtin_expect(*(const bool *)(const void *)&m->slice_on, 1);
+    return run_next_at_once(m, m->p, g, rest);
 }
 
 /* g_ready, then preempt_back; returns true, for who ends in it: it calls nothing but at its end. */
@@ -182,8 +190,9 @@ static inline bool g_ready_and_back(struct g *g, uint8_t was)
 {
     struct m *m = g_self()->m;
     struct g *rest;
-    if (__builtin_expect(g->state != G_STATE(G_WAITING, 1), 0))
-        return g_ready_noted(g);
+    uint32_t state = g->state;
+    if (__builtin_expect(state != G_STATE(G_WAITING, 1), 0))
+        return g_ready_noted(g, was, state);
     g->status = G_RUNNABLE;
     if (__builtin_expect(!run_next_simply(m, g, &rest), 0))
         return g_ready_slowly(m->p, rest);

@@ -67,25 +67,64 @@ _Static_assert(sizeof(struct trace_record) == 32, "the file's format");
 /* An event, its aux and the P that it is about, in the order of the file's bytes. */
 #define TRACE_WHAT(event, aux, p) ((uint32_t)(event) | (uint32_t)(aux) << 8 | (uint32_t)(p) << 16)
 
-/* Where the next record goes. */
-static inline struct trace_record *trace_place(struct trace_ring *r)
+/* Places of a full ring that keeps the oldest, for what comes later: nobody reads them. */
+#define TRACE_SPARE 64
+
+/* Places for records, without the spare ones. */
+static inline uint64_t trace_places(const struct trace_ring *r)
 {
-    uint64_t i = r->n & r->mask;
-    return r->first + (i < r->end ? i : r->end);
+    return (uint64_t)((r->again == r->first ? r->again_end : r->again) - r->first);
 }
 
-static inline void trace_put(struct trace_ring *r, uint64_t g, uint64_t arg, uint32_t what,
-                             uint32_t seq)
+/* Records so far, those too that are not kept. Its hart's own, or of one that stands still. */
+static inline uint64_t trace_written(const struct trace_ring *r)
 {
-    *trace_place(r) = (struct trace_record){arch_ticks(), g, arg, what, seq};
-    r->n++;
+    return r->before + (uint64_t)(r->next - r->begin);
 }
 
-/* trace_g for who is hot. */
-static inline void trace_g_here(struct m *m, struct g *g, uint64_t arg, uint32_t what)
+/* ---- the short way, for who is hot (NOTES): room, note, done ---- */
+
+/* Are there places for n records, and one more, in this turn of the ring? If not: the long way, trace_g,
+ * which alone fills the last one, and turns the ring. */
+static inline bool trace_room(const struct trace_ring *r, struct trace_record *next, unsigned n)
 {
-    trace_put(&m->trace[0], (uint64_t)g->id, arg, what, ++g->trace_seq);
+    return next + n < r->end;
 }
+
+/* g's next event, at `at`. */
+static inline void trace_note(struct trace_record *at, uint64_t time, struct g *g, uint64_t arg,
+                              uint32_t what)
+{
+    uint32_t seq = g->trace_seq + 1;
+    at->time = time;
+    at->g = (uint64_t)g->id;
+    at->arg = arg;
+    at->what = what;
+    at->seq = seq;
+    g->trace_seq = seq;
+}
+
+/* g's first event: it will run fn, and was started by a call (go's own: it has a place) from there. */
+static inline void trace_note_birth(struct trace_record *at, uint64_t time, struct g *g,
+                                    uint64_t fn, uint32_t what)
+{
+    extern const char __text_start[];
+    at->time = time;
+    at->g = (uint64_t)g->id;
+    at->arg = fn;
+    at->what = what;
+    at->seq = g->created_at - (uint32_t)(uintptr_t)__text_start;
+    g->trace_seq = 0;
+}
+
+/* They are written, up to `next`: from here on they count. */
+static inline void trace_done(struct trace_ring *r, struct trace_record *next)
+{
+    __asm__("" : "+r"(next) : "m"(next[-1])); /* not before the last one is whole */
+    r->next = next;
+}
+
+/* ---- the long way ---- */
 
 /*
  * One record in the ring of m, the caller's, preemption off or on its scheduler stack: about g, which is
@@ -95,8 +134,8 @@ static inline void trace_g_here(struct m *m, struct g *g, uint64_t arg, uint32_t
 void trace_g(struct m *m, struct g *g, uint64_t arg, uint32_t what);
 void trace_m(struct m *m, uint64_t g, uint64_t arg, uint32_t what);
 void trace_irq(struct m *m, uint64_t arg, uint32_t what);
-/* A goroutine's first record; called: where from, counted from the image's base. */
-void trace_born(struct m *m, uint64_t g, uint64_t fn, uint32_t what, uint32_t called);
+/* As trace_m, with seq: of a goroutine's first record where it was called from, counted from the image's base. */
+void trace_numbered(struct m *m, uint64_t g, uint64_t arg, uint32_t what, uint32_t seq);
 /* So many bytes of text. */
 #define TRACE_TEXT_BYTES 24
 void trace_text(struct m *m, const uint64_t words[3]);

@@ -14,7 +14,7 @@
  * form of a register in the report: tools/pinion-symbolize finds a function's line.
  *
  * The harts have halted anywhere, also while they wrote a record. One that is half written is not counted yet,
- * but where the newest are kept it lies in the oldest's place: trace_kept leaves that one out.
+ * but where the newest are kept it lies in an oldest one's place: trace_kept leaves those out.
  */
 #include "sched/tracetail.h"
 #include "kernel/clock.h"
@@ -58,9 +58,9 @@ LOOKS_ON static void print_ring(const struct m *m, unsigned kind, uint64_t most)
     uint64_t oldest, n = trace_kept(r, &oldest), now = arch_ticks();
     uint64_t from = n > most ? n - most : 0;
     kprintf("M%u: %s, the last %lu of %lu\n", m->id, kind == 0 ? "trace" : "its interrupts",
-            (unsigned long)(n - from), (unsigned long)r->n);
+            (unsigned long)(n - from), (unsigned long)trace_written(r));
     for (; from < n; from++)
-        print_record(r->first + (oldest + from) % r->end, now);
+        print_record(r->first + (oldest + from) % trace_places(r), now);
 }
 
 LOOKS_ON void trace_print_tail(void)

@@ -5,7 +5,7 @@
  * a moment: every goroutine that lives is marked and gets a record of the state in which it is met; from
  * then on the records tell. Ended, the world is stopped again and the marks are taken back. An end of the
  * run ends the trace as well, whatever the end is: the other harts have stopped then, wherever they were.
- * One may have been about to write: its last record is whole or not counted, since n moves last; see trace_kept.
+ * One may have been about to write: its last record is whole or not counted (TR3); see trace_kept.
  *
  * The rings go out as they are, the oldest record first (traceout.c). Without a place to go to they stay in
  * memory, and the line at the end says so.
@@ -51,7 +51,7 @@ static uint64_t ring_places(unsigned kind)
 
 static size_t ring_pages(unsigned kind)
 {
-    size_t bytes = (ring_places(kind) + 1) * sizeof(struct trace_record);
+    size_t bytes = (ring_places(kind) + TRACE_SPARE) * sizeof(struct trace_record);
     return (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
 }
 
@@ -83,19 +83,25 @@ static bool have_rings(void)
     return true;
 }
 
-/* Where the newest are kept and a round is full, the one that is being written has the oldest's place. */
+/* Where the newest are kept, those that may be being written, two at most, have the places of the oldest. */
 LOOKS_ON uint64_t trace_kept(const struct trace_ring *r, uint64_t *oldest)
 {
-    bool round = r->n >= r->end && r->mask != UINT64_MAX;
-    *oldest = round ? (r->n + 1) & r->mask : 0;
-    return round ? r->end - 1 : r->n < r->end ? r->n : r->end;
+    uint64_t places = trace_places(r), n = (uint64_t)(r->next - r->first);
+    bool round = r->before != 0;
+    bool newest = r->again == r->first;
+    *oldest = round && newest ? (n + 2) % places : 0;
+    return !round ? n : newest ? places - 2 : places;
 }
 
 static void ring_empty(struct trace_ring *r, unsigned kind)
 {
-    r->n = 0;
-    r->end = ring_places(kind);
-    r->mask = wanted.keeps_oldest ? UINT64_MAX : r->end - 1;
+    r->before = 0;
+    r->next = r->begin = r->again = r->first;
+    r->end = r->again_end = r->first + ring_places(kind);
+    if (wanted.keeps_oldest) {
+        r->again = r->end;
+        r->again_end = r->end + TRACE_SPARE;
+    }
 }
 
 /* ---- what there is when it begins ---- */
@@ -112,9 +118,10 @@ void trace_create(struct m *m, struct g *g, uintptr_t fn)
     g->watched |= WATCH_TRACE;
     g->flags |= GF_ODD;
     g->trace_seq = 0;
-    uintptr_t called = g->created_at != 0 ? g_created(g) - (uintptr_t)__text_start : 0;
-    trace_born(m, (uint64_t)g->id, fn,
-               TRACE_WHAT(TRACE_CREATE, 0, 0) | trace_where(g, TRACE_NEXT, m->p), (uint32_t)called);
+    uint32_t base = (uint32_t)(uintptr_t)__text_start; /* the low half, as created_at is */
+    trace_numbered(m, (uint64_t)g->id, fn,
+                   TRACE_WHAT(TRACE_CREATE, 0, 0) | trace_where(g, TRACE_NEXT, m->p),
+                   g->created_at != 0 ? g->created_at - base : 0);
     if (g->name != NULL)
         trace_name(m, g);
 }
@@ -216,11 +223,11 @@ static bool put_reasons(void)
 static bool put_ring(const struct trace_ring *r, uint32_t hart, uint32_t kind)
 {
     uint64_t oldest, n = trace_kept(r, &oldest);
-    uint64_t straight = n < r->end - oldest ? n : r->end - oldest;
+    uint64_t straight = n < trace_places(r) - oldest ? n : trace_places(r) - oldest;
     struct {
         uint32_t hart, kind;
         uint64_t n, lost, zero;
-    } h = {hart, kind, n, r->n - n, 0};
+    } h = {hart, kind, n, trace_written(r) - n, 0};
     return trace_out(&h, sizeof(h)) && trace_out(r->first + oldest, straight * sizeof(*r->first)) &&
            trace_out(r->first, (n - straight) * sizeof(*r->first));
 }

@@ -200,7 +200,7 @@ void runtime_lock_os_thread(void)
     struct m *m = preempt_off();
     if (g->locks == UINT16_MAX)
         fatal("runtime_lock_os_thread: nested too deeply");
-    g->flags |= GF_ODD;
+    g->flags |= GF_ODD | GF_DRESSED;
     if (g->locks++ == 0) {
         spin_lock(&sched.lock);
         bool mine = sched.n_wired + 1 < sched.n_m;

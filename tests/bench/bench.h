@@ -10,11 +10,18 @@
  * one prints CHECK FAILED and ends the run with 1.
  *
  * Output, for tests/bench/run: "NAME TENTHS" a line.
+ *
+ * With the word "traced" it is another figure: what an event adds to an operation when it is noted. Each
+ * operation is measured with the trace off, then with it on; what it costs more is divided by the records
+ * that the rings of the hart have got more, whatever they are about.
  */
 #pragma once
 #include <pinion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include "sched/preempt.h"
+#include "sched/trace.h"
 
 #define N 20000
 
@@ -81,4 +88,48 @@ static inline void bench_all(const struct bench *list, size_t count)
         int64_t single = cost(list[i].fn, N), twice = cost(list[i].fn, 2 * N);
         printf("%-34s %6.1f\n", list[i].name, (double)(twice - single) / N);
     }
+}
+
+/* ---- the same, traced ---- */
+
+/* Records so far, those of interrupt handlers too: the one hart's. */
+static inline int64_t events(void)
+{
+    return (int64_t)(trace_written(&sched.m[0]->trace[0]) + trace_written(&sched.m[0]->trace[1]));
+}
+
+/* What so many more of an operation cost, and how many events they are. (More than elsewhere: some go by
+ * dice, and an event is a small part of them.) */
+#define MANY (8 * N)
+struct bench_more {
+    int64_t cost, events;
+};
+
+static inline struct bench_more more(void (*fn)(long))
+{
+    cost(fn, N);
+    int64_t a = events(), single = cost(fn, MANY);
+    int64_t b = events(), twice = cost(fn, 2 * MANY);
+    return (struct bench_more){twice - single, events() - b - (b - a)};
+}
+
+static inline void bench_traced(const struct bench *list, size_t count)
+{
+    preempt_slice_ns = HOUR; /* the end of a slice is no matter of the trace's */
+    for (size_t i = 0; i < count; i++) {
+        struct bench_more off = more(list[i].fn);
+        runtime_trace_start();
+        struct bench_more on = more(list[i].fn);
+        runtime_trace_stop();
+        check("events without a trace", (uint64_t)off.events, 0);
+        check("events", on.events < MANY / 4 ? 0 : MANY, MANY);
+        printf("an event traced, of: %-34s %6.1f\n", list[i].name,
+               (double)(on.cost - off.cost) / (double)on.events);
+    }
+}
+
+/* What the program's words ask for. */
+static inline bool is_traced(int argc, char **argv)
+{
+    return argc > 1 && strcmp(argv[1], "traced") == 0;
 }

@@ -232,8 +232,17 @@ static const struct bench list[] = {
     {"select, 2 cases, default taken", select_default},
 };
 
-int main(void)
+static const struct bench traced[] = {
+    {"unbuffered channel, one-way message", unbuffered},
+    {"2-way select, blocked, per message", select_blocked},
+};
+
+int main(int argc, char **argv)
 {
+    if (is_traced(argc, argv)) {
+        bench_traced(traced, sizeof(traced) / sizeof(traced[0]));
+        return 0;
+    }
     bench_all(list, sizeof(list) / sizeof(list[0]));
     sieve();
     return 0;

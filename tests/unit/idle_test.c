@@ -11,6 +11,11 @@
 #include "sched/proc.c"
 #include "sched/idle.c"
 
+bool preempt_honour_true(void)
+{
+    abort();
+}
+
 /* ---- what they call ---- */
 
 static int ipis, last_ipi;

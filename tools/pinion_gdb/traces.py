@@ -2,7 +2,7 @@
 docs/trace.md has the format).
 
 A hart may have stopped in the middle of a record: that one is not counted yet, but where the newest are
-kept it lies in the oldest's place, which is left out (trace_kept in sched/tracing.c).
+kept it lies in an oldest one's place; two of those are left out (trace_kept in sched/tracing.c).
 """
 import struct
 import zlib
@@ -13,7 +13,7 @@ from pinion_gdb.command import Command
 from pinion_gdb.program import label, memory, variable, wait_name
 from pinion_gdb.view import View
 
-RECORD, NEVER_ROUND, TEXT = 32, (1 << 64) - 1, 31
+RECORD, TEXT = 32, 31
 AT_ONCE = 1 << 16  # bytes: a stub may refuse more
 
 
@@ -23,17 +23,21 @@ def bytes_at(address, n):
 
 def ring_bytes(ring):
     """(records that are whole, the oldest first; how many were lost)."""
-    n, mask, end, first = (int(ring[field]) for field in ("n", "mask", "end", "first"))
-    if first == 0 or end == 0:
+    first, next_, begin, again, again_end, before = (
+        int(ring[field]) for field in ("first", "next", "begin", "again", "again_end", "before"))
+    if first == 0:
         return b"", 0
-    if end > 1 << 30:
-        raise gdb.GdbError(f"A ring of {end} records makes no sense.")
-    if mask == NEVER_ROUND or n < end:
-        data = bytes_at(first, min(n, end) * RECORD)
+    size = (again_end if again == first else again) - first
+    if not 0 < size <= RECORD << 30 or size % RECORD:
+        raise gdb.GdbError(f"A ring of {size} bytes makes no sense.")
+    if before == 0:
+        data = bytes_at(first, next_ - first)
+    elif again != first:
+        data = bytes_at(first, size)
     else:
-        data, oldest = bytes_at(first, end * RECORD), ((n + 1) & mask) * RECORD
-        data = (data[oldest:] + data[:oldest])[:-RECORD]
-    return data, n - len(data) // RECORD
+        data, oldest = bytes_at(first, size), (next_ - first + 2 * RECORD) % size
+        data = (data[oldest:] + data[:oldest])[:-2 * RECORD]
+    return data, before + (next_ - begin - len(data)) // RECORD
 
 
 def newest(rings, begun):
@@ -58,7 +62,7 @@ def trace_file(view):
     rings = [(i, kind, *ring_bytes(m["trace"][kind])) for i, m in enumerate(view.ms) for kind in (0, 1)]
     code = bytes_at(label("__text_start"), label("__text_used_end") - label("__text_start"))
     n_reasons, names = reasons()
-    round_ = any(int(m["trace"][0]["mask"]) != NEVER_ROUND for m in view.ms)
+    round_ = all(int(m["trace"][0]["again"]) == int(m["trace"][0]["first"]) for m in view.ms)
     out = struct.pack("<8sIIQQQQ8I", b"pinTRACE", 1, RECORD, int(variable("hertz", "clock.c")), begun,
                       newest([ring[2] for ring in rings], begun), label("__text_start"), view.n_m, view.n_m,
                       int(variable("begun_p", "tracing.c")), round_, len(rings), n_reasons, len(code),
