@@ -165,10 +165,11 @@ class Channels:
             c = struct_at(address, "chan")
         except gdb.MemoryError:
             return False
-        slots, end = address + c.type.sizeof, int(c["end"])
-        return address % 16 == 0 and end == slots + int(c["elem_size"]) * int(c["cap"]) and \
-            all(slots <= int(c[f]) <= end for f in ("put", "take")) and \
-            int(c["count"]) <= int(c["cap"])
+        cap = int(c["cap"])
+        first = address + c.type.sizeof if cap > 0 else 0  # unbuffered ones have no slots to point to
+        end = first + int(c["elem_size"]) * cap
+        return address % 16 == 0 and int(c["end"]) == end and \
+            all(first <= int(c[f]) <= end for f in ("put", "take")) and int(c["count"]) <= cap
 
     @staticmethod
     def regions():
