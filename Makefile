@@ -14,6 +14,7 @@ BOARD  = qemu-virt-riscv64
 APP    = examples/hello.c
 ICOUNT = 0
 MODE   = release
+MONITOR = 0
 BUILD  = build
 SEEDS   = 100
 MINUTES = 10
@@ -52,6 +53,7 @@ wrong := $(shell tools/check-words $(call quote,$(BOARD)) $(call quote,$(BOARDS)
     $(call quote,$(filter host,$(ARCH))) $(call quote,$(HOST_ISA)) $(call quote,$(THIS_ISA)) \
     $(or $(APPS),$(call quote,$(APP))))
 $(if $(wrong),$(error $(wrong)))
+$(if $(filter 0 1,$(MONITOR)),,$(error MONITOR='$(MONITOR)': give 0 or 1))
 else
 include board/$(firstword $(filter $(BOARD),$(BOARDS)) $(BOARDS))/board.mk
 endif
@@ -70,7 +72,7 @@ LIBFDT  = build/libfdt
 DEBUG   = $(if $(filter debug,$(MODE)),-debug)
 VARIANT = $(DEBUG)$(addprefix -,$(SANITIZE))
 OBJ     = $(BUILD)/$(ISA)$(VARIANT)
-IMAGES  = $(BUILD)/$(BOARD)$(if $(HOSTED),$(HOST_FOREIGN:%=-%))$(VARIANT)$(addprefix -trap,$(TRAP))
+IMAGES  = $(BUILD)/$(BOARD)$(if $(HOSTED),$(HOST_FOREIGN:%=-%))$(VARIANT)$(addprefix -trap,$(TRAP))$(if $(filter 1,$(MONITOR)),-monitor)
 # Unit tests; counted ones (SANITIZE=coverage) without sanitizers, whose own branches would count.
 HOSTOBJ = $(BUILD)/host$(if $(filter coverage,$(SANITIZE)),-coverage)
 # Asked once, and only when something is compiled.
@@ -114,7 +116,7 @@ KIND_tests = test
 
 SRCS :=
 -include $(wildcard arch/files.mk arch/$(ARCH)/files.mk boot/files.mk kernel/files.mk sched/files.mk)
-ROOM_SRCS := $(SRCS) $(wildcard board/$(BOARD)/*.c)
+ROOM_SRCS := $(SRCS) $(if $(filter 1,$(MONITOR)),$(MONITOR_SRCS)) $(wildcard board/$(BOARD)/*.c)
 room_objs  = $(patsubst %,$1/%.o,$(patsubst %.c,%,$2))
 # TRAP=N: an old bug on purpose (docs/lessons.md). What has such a switch is compiled apart from the rest.
 TRAPPED   := $(if $(TRAP),$(shell grep -l PINION_TRAP $(ROOM_SRCS)))

@@ -27,6 +27,11 @@ void defer_run_all(struct g *g);
  * which a program that has no other use for it then does not carry. */
 _Noreturn void sched_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* From a handler: g, which f has interrupted with preemption on, calls fn, which must not return, as if its
+ * next instruction were that call. false: its stack has no room, or none that is there. */
+struct arch_frame;
+bool defer_call(struct g *g, struct arch_frame *f, void (*fn)(void *));
+
 /* A G that a fault has stopped panics: called by the trap as if by the faulting instruction, on the
  * G's own stack. arg: the faulting pc; wait_data and wait_reason hold address and kind. */
 void panic_from_fault(void *arg);

@@ -46,6 +46,10 @@ SRCS += sched/wired.c
 SRCS += sched/schedtrace.c
 SRCS += sched/scheddetail.c
 SRCS += sched/chaos.c
+SRCS += sched/quit.c
+
+# What images made with MONITOR=1 have in addition.
+MONITOR_SRCS = sched/monitor.c sched/monitor_show.c
 SRCS += sched/profile.c
 SRCS += sched/profile_cpu.c
 SRCS += sched/profile_g.c
@@ -55,10 +59,12 @@ SRCS += sched/profile_mutex.c
 COLD += $(addprefix sched/,tracing.c memstats.c stats.c fatal.c traceback.c libc.c init.c freeze.c \
         schedtrace.c scheddetail.c crash.c leakcheck.c lockorder.c chaos.c \
         context.c errgroup.c wired.c sysmon.c world.c \
-        profile.c profile_cpu.c profile_g.c profile_heap.c profile_mutex.c)
+        profile.c profile_cpu.c profile_g.c profile_heap.c profile_mutex.c \
+        quit.c monitor.c monitor_show.c)
 
-# newlib's, and our malloc: the host has a C library of its own.
+# newlib's, and our malloc: the host has a C library of its own, and its console a shell.
 ifeq ($(ARCH),host)
 SRCS := $(filter-out sched/libc.c sched/cache.c sched/malloc.c sched/heap_check.c sched/memstats.c \
-    sched/profile_heap.c,$(SRCS))
+    sched/profile_heap.c sched/quit.c,$(SRCS))
+MONITOR_SRCS =
 endif

@@ -68,11 +68,12 @@ enum wait_reason {
 #define GF_APART (GF_PINNED | GF_WIRED) /* never enters a ring */
 #define GF_ASIDE (GF_APART | GF_CHAOS)  /* takes the long way; neighbours: one instruction asks */
 enum {
-    GF_PINNED = 1, /* affinity is not "any": never enters a ring */
-    GF_WIRED = 2,  /* has its hart to itself: in no queue but the global one (wired.c) */
-    GF_CHAOS = 4,  /* where it goes is left to chance (chaos.c) */
-    GF_ENDING = 8, /* its end has work to do: defers, reent, a waitgroup, main's */
-    GF_ODD = 16,   /* a name, an affinity, a large stack: its burial has work to do */
+    GF_PINNED = 1,  /* affinity is not "any": never enters a ring */
+    GF_WIRED = 2,   /* has its hart to itself: in no queue but the global one (wired.c) */
+    GF_CHAOS = 4,   /* where it goes is left to chance (chaos.c) */
+    GF_ENDING = 8,  /* its end has work to do: defers, reent, a waitgroup, main's */
+    GF_KILLED = 32, /* the monitor has ended it: once is enough (monitor.c) */
+    GF_ODD = 16,    /* a name, an affinity, a large stack: its burial has work to do */
 };
 
 struct _reent;
