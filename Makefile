@@ -101,7 +101,8 @@ LIBRARIES   = $(if $(HOSTED),,$(NEWLIB)/lib/libc.a $(LIBFDT)/libfdt.h)
 LINK_LIBS   = $(or $(ISA_LIBS_$(ISA)),-lc -lm -lgcc)
 # Which of them a source file gets, by the room it is in; a files.mk may add CFLAGS_room/file.c, and
 # to COLD what is compiled for size: what runs once, or when something is wrong, or when one looks.
-room_flags = $(or $(FLAGS_$(KIND_$(firstword $(subst /, ,$1)))),$(FLAGS_app)) \
+room_flags = $(filter-out $(if $(filter $1,$(FLOATS)),-mgeneral-regs-only), \
+             $(or $(FLAGS_$(KIND_$(firstword $(subst /, ,$1)))),$(FLAGS_app))) \
              $(if $(DEBUG),,$(if $(filter $1,$(COLD)),-Os)) $(CFLAGS_$1)
 KIND_arch = early
 KIND_board = early
@@ -145,7 +146,7 @@ keep = @mkdir -p $(@D); printf '%s\n' $(call quote,$1) | cmp -s - $@ || \
        printf '%s\n' $(call quote,$1) >$@
 
 $(OBJ)/flags: FORCE | setup
-	$(call keep,$(CC) $(FLAGS_app) $(FLAGS_early) $(COLD) $(foreach v,$(filter CFLAGS_%,$(.VARIABLES)),$v $($v)))
+	$(call keep,$(CC) $(FLAGS_app) $(FLAGS_early) $(COLD) $(FLOATS) $(foreach v,$(filter CFLAGS_%,$(.VARIABLES)),$v $($v)))
 
 $(IMAGES)/objects: FORCE
 	$(call keep,$(ROOM_OBJS) $(LDFLAGS))

@@ -18,6 +18,7 @@
  *     pinion.heapprofile=BYTES    who allocates, one sample in so many bytes
  *     pinion.mutexprofile=N  who keeps others waiting for a mutex, one wait in N
  *     pinion.blockprofile=NS where goroutines wait, one sample in so many nanoseconds of it
+ *     pinion.monitor         a shell at the console (sched/monitor.c); also pinion.monitor=1
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
  */
 #include "boot/args.h"
@@ -131,6 +132,8 @@ static void setting(struct args *a, char *word)
         return;
     } else if (strcmp(word, "pinion.memstats") == 0 || strcmp(word, "pinion.memstats=1") == 0) {
         a->memstats = true;
+    } else if (strcmp(word, "pinion.monitor") == 0 || strcmp(word, "pinion.monitor=1") == 0) {
+        a->monitor = true;
     } else if (value_of(word, "pinion.host") == NULL) {
         kprintf("pinion: unknown setting %s\n", word);
     }

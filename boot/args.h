@@ -19,7 +19,7 @@ struct args {
     bool scheddetail;
     const char *traceback; /* NULL: not given */
     unsigned chaos;        /* a seed; 0: not given */
-    bool memstats, leakcheck;
+    bool memstats, leakcheck, monitor;
     unsigned leakcheck_exit; /* 0: not given */
     struct tracing trace;
     struct profile_settings profiles;

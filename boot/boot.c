@@ -193,6 +193,7 @@ static void boot_scheduler(void *unused, struct arch_hart *hart)
     if (args.memstats)
         sched_memstats_at_exit();
     sched_main(self, start_main, start_prepare(&args));
+    sched_console(machine.console.irq, args.monitor);
     kprintf("pinion: %u harts up after %ld us\n", sched.n_m, (long)(clock_ns() / 1000));
     /* O10: release pairs with the acquire in boot_later: everything above is visible. */
     atomic_store_explicit(&go_ahead, true, memory_order_release);

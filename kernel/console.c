@@ -54,6 +54,17 @@
  * Bytes are otherwise sent as they are: no CR is added. A pair is sent with interrupts masked, so
  * that a hart stopped by a panic never leaves half of one: the panic's first byte would be
  * swallowed by it.
+ *
+ * Input. The UART's interrupt takes bytes in as they come, whether or not somebody reads, since one of
+ * them, Ctrl-\ (0x1c), is not data: it asks for a dump (sched/quit.c). The others wait in a ring. If
+ * that is full the interrupt is turned off until there is room, so that the UART holds its sender back
+ * if it can; a Ctrl-\ behind so many unread bytes is not seen before. There are two rings: what the
+ * program reads, and what is typed at the monitor if there is one (sched/monitor.c). A UART without an
+ * interrupt is polled by who reads.
+ *
+ * On a serial line 0x1c is never data, as on a terminal. The host link, over which files are piped,
+ * tells the two apart: there DLE says that the next byte, xored with 0x40, is data, as on the way out;
+ * the host sends 0x1c and 0x10 so. A 0x1c by itself is Ctrl-\, and may come in between the two.
  */
 #include "arch/arch.h"
 #include "kernel/clock.h"
@@ -67,6 +78,12 @@
 #define HOST_ESCAPE 0x10
 #define HOST_XOR    0x40
 #define HOST_FILE   'F' /* behind HOST_ESCAPE */
+
+/* For size: input is a byte now and then. */
+#define COLD __attribute__((cold))
+
+#define QUIT        0x1c /* Ctrl-\ */
+#define INPUT_BYTES 256u
 
 #define WAIT_DIVISOR  10       /* the longest wait, as a part of a second */
 #define WAIT_TICKS_HZ 20000000 /* clock assumed until clock_init */
@@ -93,8 +110,18 @@ static uint32_t late_head;         /* where reading goes on */
 static _Atomic uint32_t late_used; /* bytes there; read without the lock too */
 
 static _Atomic uint32_t late_lost; /* bytes dropped since the last report */
-static struct spin input_lock;
 static _Atomic uint32_t panicking; /* one hart is left: pass all locks by */
+
+/* Protected by input_lock, held with interrupts masked and for a few bytes only. */
+static struct spin input_lock;
+static struct input {
+    uint8_t byte[INPUT_BYTES];
+    uint32_t at, n; /* the oldest, and how many */
+} input, typed;
+static struct input *hears = &input; /* where bytes go that come in; written at boot */
+static bool escaped;                 /* the host's DLE has come, and its byte not yet */
+static bool listening;               /* there is an interrupt … */
+static bool deaf;                    /* … which is off: no room */
 
 /* ---- Bytes */
 
@@ -369,18 +396,135 @@ void console_let_go(void)
         line_release(NULL);
 }
 
+COLD bool console_try_hold(void)
+{
+    return alone() || spin_try_lock(&line);
+}
+
+COLD static void all_sent(void)
+{
+    uint64_t begin = arch_ticks();
+    while (!driver->idle(&port) && arch_ticks() - begin < wait_limit())
+        arch_relax(0);
+}
+
+/* The holder goes on in the stream that it had, and with the room that it had seen. */
+COLD void console_barge(bool on)
+{
+    static enum console_stream was;
+    if (on) {
+        was = stream;
+        put_text(CONSOLE_ERR, "\n", 1);
+    } else {
+        all_sent();
+        if (host_link && was != 0)
+            put_text_host(was, "", 0);
+    }
+}
+
+/* ---- Input. Those that say "locked" want input_lock, or to be alone. */
+
+COLD static void put_locked(struct input *in, int c)
+{
+    in->byte[(in->at + in->n++) % INPUT_BYTES] = (uint8_t)c;
+}
+
+COLD static unsigned hear_locked(void)
+{
+    unsigned new = 0;
+    int c;
+    while (hears->n < INPUT_BYTES && (c = driver->receive(&port)) >= 0) {
+        if (c == QUIT) {
+            new |= CONSOLE_QUIT;
+        } else if (host_link && c == HOST_ESCAPE && !escaped) {
+            escaped = true;
+        } else {
+            put_locked(hears, escaped ? c ^ HOST_XOR : c);
+            escaped = false;
+            new |= CONSOLE_BYTES;
+        }
+    }
+    bool full = hears->n == INPUT_BYTES;
+    if (listening && full != deaf) {
+        deaf = full;
+        driver->listen(&port, !full);
+    }
+    return new;
+}
+
+COLD static __attribute__((noinline)) uintptr_t input_begin(void)
+{
+    uintptr_t irq = arch_irq_save();
+    if (!alone())
+        spin_lock(&input_lock);
+    return irq;
+}
+
+COLD static __attribute__((noinline)) void input_end(uintptr_t irq)
+{
+    if (!alone())
+        spin_unlock(&input_lock);
+    arch_irq_restore(irq);
+}
+
+COLD static int input_get(struct input *in)
+{
+    uintptr_t irq = input_begin();
+    /* What the interrupt's handler takes in is told to whom it concerns: nothing is to be had before it. */
+    unsigned new = !listening || deaf ? hear_locked() : 0;
+    int c = -1;
+    if (in->n > 0) {
+        c = in->byte[in->at++ % INPUT_BYTES];
+        in->n--;
+    }
+    input_end(irq);
+    if (new &CONSOLE_QUIT)
+        sched_console_quit();
+    return c;
+}
+
 int console_getc(void)
 {
-    if (alone())
-        return driver->receive(&port);
-    uintptr_t irq = arch_irq_save();
-    int c = -1;
-    if (spin_try_lock(&input_lock)) { /* somebody else is reading: then it is his byte */
-        c = driver->receive(&port);
-        spin_unlock(&input_lock);
-    }
-    arch_irq_restore(irq);
-    return c;
+    return input_get(&input);
+}
+
+int console_key(void)
+{
+    return input_get(&typed);
+}
+
+COLD bool console_feed(int c)
+{
+    uintptr_t irq = input_begin();
+    bool fits = input.n < INPUT_BYTES;
+    if (fits)
+        put_locked(&input, c);
+    input_end(irq);
+    return fits;
+}
+
+COLD unsigned console_hear(void)
+{
+    uintptr_t irq = input_begin();
+    unsigned new = hear_locked();
+    input_end(irq);
+    return new;
+}
+
+void console_to_monitor(void)
+{
+    hears = &typed;
+}
+
+COLD bool console_listen(void)
+{
+    if (driver->listen == NULL)
+        return false;
+    uintptr_t irq = input_begin();
+    listening = true;
+    driver->listen(&port, true);
+    input_end(irq);
+    return true;
 }
 
 static void put_exit_record(int status)
@@ -407,9 +551,7 @@ void console_exit_record(int status)
     room = 0;
     if (host_link)
         put_exit_record(status);
-    uint64_t begin = arch_ticks();
-    while (!driver->idle(&port) && arch_ticks() - begin < wait_limit())
-        arch_relax(0);
+    all_sent();
     if (lock)
         line_release(NULL);
 }

@@ -53,8 +53,29 @@ void console_panic_mode(void);
 void console_hold(void);
 void console_solo(bool on);
 void console_let_go(void);
-/* One byte of input, or -1. Never waits. */
+/* As console_hold, never waiting: false: somebody has the line. */
+bool console_try_hold(void);
+/* After console_solo(true), for who has not got the line: what is printed until console_barge(false) goes
+ * into the middle of its holder's piece, on lines of its own. */
+void console_barge(bool on);
+
+/*
+ * Input (console.c): the program's, or what is typed at the monitor, which somebody at the console takes
+ * or passes on. A byte, or -1: there is none. Never waits. Any context but a handler.
+ */
 int console_getc(void);
+int console_key(void);
+/* c becomes the program's next input; false: there is no room until the program reads. */
+bool console_feed(int c);
+/* From now on what comes in is the monitor's. Boot. */
+void console_to_monitor(void);
+/* From now on the UART's interrupt is on, whose handler calls console_hear; false: it has none. */
+bool console_listen(void);
+/* Takes in what has come; a set of what is new. The handler of the UART's interrupt. */
+enum { CONSOLE_BYTES = 1, CONSOLE_QUIT = 2 };
+unsigned console_hear(void);
+/* What the scheduler gives the console: Ctrl-\ has come. A goroutine that reads, preemption on. */
+void sched_console_quit(void);
 /* Waits until all is on the wire and, on a host link, sends the exit record. */
 void console_exit_record(int status);
 /* "16550", "pl011", "sifive" or "firmware". */

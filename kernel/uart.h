@@ -3,7 +3,7 @@
  *
  * Drivers poll, keep no lock and never wait: console.c does both for them. The firmware before us
  * has set speed and format (it printed something); a driver leaves those alone and only turns on
- * what may be off. Each driver works with the MMU off as well as on; the console changes
+ * what may be off. Interrupts are off until listen() is called. Each driver works with the MMU off as well as on; the console changes
  * regs when the registers move.
  */
 #pragma once
@@ -29,6 +29,8 @@ struct uart_driver {
     int (*receive)(const struct uart_port *);
     /* Nothing is left to send, not even in the shift register. */
     bool (*idle)(const struct uart_port *);
+    /* Interrupts as long as a byte waits to be received, or none. NULL: it has no interrupt. */
+    void (*listen)(const struct uart_port *, bool on);
 };
 
 extern const struct uart_driver uart_16550, uart_pl011, uart_sifive, uart_firmware;

@@ -15,6 +15,7 @@
 #define FCR 2 /* FIFO control (write) */
 #define LSR 5 /* line status */
 
+#define IER_DATA    0x01 /* a byte has come in */
 #define IER_ALL     0x0f /* the four interrupts; the PXA keeps "unit enable" in bit 6 */
 #define IIR_FIFOS   0xc0 /* both bits set: FIFOs there, on and working */
 #define FCR_ENABLE  0x01
@@ -71,6 +72,11 @@ static bool idle(const struct uart_port *p)
     return get(p, LSR) & LSR_EMPTY;
 }
 
+static void listen(const struct uart_port *p, bool on)
+{
+    set(p, IER, (uint8_t)((get(p, IER) & ~IER_ALL) | (on ? IER_DATA : 0)));
+}
+
 const struct uart_driver uart_16550 = {
     .name = "16550",
     .start = start,
@@ -78,4 +84,5 @@ const struct uart_driver uart_16550 = {
     .send = send,
     .receive = receive,
     .idle = idle,
+    .listen = listen,
 };

@@ -17,6 +17,7 @@
 #define CR_UART       0x001
 #define CR_TX         0x100
 #define CR_RX         0x200
+#define IMSC_RX       0x50 /* the FIFO fills, or has held bytes for a while */
 
 static void start(struct uart_port *p)
 {
@@ -52,6 +53,11 @@ static bool idle(const struct uart_port *p)
     return !(mmio_read32(p->regs + FR) & FR_BUSY);
 }
 
+static void listen(const struct uart_port *p, bool on)
+{
+    mmio_write32(p->regs + IMSC, on ? IMSC_RX : 0);
+}
+
 const struct uart_driver uart_pl011 = {
     .name = "pl011",
     .start = start,
@@ -59,4 +65,5 @@ const struct uart_driver uart_pl011 = {
     .send = send,
     .receive = receive,
     .idle = idle,
+    .listen = listen,
 };

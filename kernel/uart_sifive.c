@@ -23,7 +23,9 @@
 #define CTRL_ENABLE   0x1
 #define TXCTRL_LEVEL1 (1u << 16) /* watermark: fewer than one byte */
 #define TXCTRL_LEVELS (7u << 16)
+#define RXCTRL_LEVELS (7u << 16) /* 0: from one byte on */
 #define IP_TX         0x1
+#define IE_RX         0x2
 
 #define SLOWEST_BAUD 9600
 
@@ -34,7 +36,7 @@ static void start(struct uart_port *p)
     p->depth = 1;
     mmio_write32(p->regs + IE, 0);
     mmio_write32(p->regs + TXCTRL, tx | TXCTRL_LEVEL1 | CTRL_ENABLE);
-    mmio_write32(p->regs + RXCTRL, mmio_read32(p->regs + RXCTRL) | CTRL_ENABLE);
+    mmio_write32(p->regs + RXCTRL, (mmio_read32(p->regs + RXCTRL) & ~RXCTRL_LEVELS) | CTRL_ENABLE);
 }
 
 static unsigned room(const struct uart_port *p)
@@ -65,6 +67,11 @@ static bool idle(const struct uart_port *p)
     return true;
 }
 
+static void listen(const struct uart_port *p, bool on)
+{
+    mmio_write32(p->regs + IE, on ? IE_RX : 0);
+}
+
 const struct uart_driver uart_sifive = {
     .name = "sifive",
     .start = start,
@@ -72,4 +79,5 @@ const struct uart_driver uart_sifive = {
     .send = send,
     .receive = receive,
     .idle = idle,
+    .listen = listen,
 };

@@ -11,6 +11,9 @@
  */
 #define PAGE 4096
 
+/* Objects that are none of the program's. */
+#define ROOMS *[/]arch[/]*.o *[/]board[/]*.o *[/]boot[/]*.o *[/]kernel[/]*.o *[/]sched[/]*.o *.a:*
+
 ENTRY(_start)
 
 PHDRS
@@ -36,6 +39,9 @@ SECTIONS
         __text_unbroken_start = .; /* … and malloc and free: sched/cache.c */
         *(.text.unbroken)
         __text_unbroken_end = .;
+        __text_program_start = .; /* the program's own: sched/monitor.c */
+        *(EXCLUDE_FILE(ROOMS) .text EXCLUDE_FILE(ROOMS) .text.*)
+        __text_program_end = .;
         *(.text .text.* .gnu.linkonce.t.*)
         __text_used_end = .; /* the section's end: crash.c */
     } :text

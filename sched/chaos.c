@@ -375,7 +375,7 @@ void sched_chaos(unsigned n)
     /* A slice, a sixth of it, or an eleventh. relaxed: nobody else runs. */
     store_relaxed(&preempt_slice_ns, SLICE_NS / (1 + (int64_t)(seed_of(200) % 3) * 5));
     g_more |= MORE_CHAOS;
-    timer_extras |= EXTRA_CHAOS;
+    timers_extras_set(EXTRA_CHAOS);
     irq_divert(send_ipi);
     power_last_words = report;
     chaos_on = true;

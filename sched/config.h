@@ -99,6 +99,18 @@
 /* Goroutines whose tracebacks a run that ends wrong shows, at most, beside main's and its own. Go: all. */
 #define TRACEBACK_GS 256u
 
+/* Ctrl-\: a handler that cannot print just now tries again so much later, ns, and so often before it does it
+ * in the middle of somebody's line. */
+#define QUIT_RETRY_NS 1000000
+#define QUIT_TRIES    50u
+
+/* The monitor: how long it looks at who has the harts, ns, and how often a second; bytes of a page of
+ * text, and how long a goroutine that is to be ended may take until it runs its own code, ns. */
+#define MONITOR_LOOK_NS 500000000
+#define MONITOR_LOOK_HZ 400
+#define MONITOR_PAGES   4
+#define MONITOR_KILL_NS 2000000000
+
 /* pinion.scheddetail: goroutines shown, at most; Go: all. Descriptors looked at in one interrupt, and
  * the least pause between two, ns. */
 #define DETAIL_GS       256u

@@ -22,8 +22,8 @@
 #include "sched/defer.h"
 #include <pinion/go.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "kernel/console.h"
 #include "kernel/format.h"
 #include "kernel/page.h"
@@ -35,7 +35,7 @@ struct panicking {
     struct panicking *older;
     bool in_defer; /* a deferred call runs: recover has effect */
     bool recovered;
-    char msg[256];
+    char msg[PANIC_BYTES];
 };
 
 static struct {
@@ -170,15 +170,12 @@ static _Noreturn void panic_die(const struct panicking *p, void *frame, bool fau
     fatal_end(frame, fault);
 }
 
-void runtime_panic(const char *fmt, ...)
+void panic_saying(const char *words, void *frame)
 {
     struct panicking p = {0};
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(p.msg, sizeof(p.msg), fmt, ap);
-    va_end(ap);
+    strncpy(p.msg, words, sizeof(p.msg) - 1);
     panic_run(g_self(), &p);
-    panic_die(&p, __builtin_frame_address(0), false);
+    panic_die(&p, frame, false);
 }
 
 void sched_panic(const char *fmt, ...)

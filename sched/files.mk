@@ -6,6 +6,7 @@ SRCS += sched/idle.c
 SRCS += sched/g.c
 SRCS += sched/chunk.c
 SRCS += sched/defer.c
+SRCS += sched/panic.c
 SRCS += sched/cache.c
 SRCS += sched/malloc.c
 SRCS += sched/heap_check.c
@@ -51,6 +52,9 @@ SRCS += sched/line.c
 SRCS += sched/schedtrace.c
 SRCS += sched/scheddetail.c
 SRCS += sched/chaos.c
+SRCS += sched/quit.c
+SRCS += sched/monitor.c
+SRCS += sched/monitor_show.c
 SRCS += sched/profile.c
 SRCS += sched/profile_cpu.c
 SRCS += sched/profile_g.c
@@ -58,13 +62,17 @@ SRCS += sched/profile_heap.c
 SRCS += sched/profile_mutex.c
 SRCS += sched/profile_block.c
 
+# Who may touch floating-point registers, for what programs hand over in them.
+FLOATS += sched/panic.c
+
 COLD += $(addprefix sched/,tracing.c tracetail.c traceout.c memstats.c stats.c fatal.c traceback.c libc.c init.c freeze.c \
         line.c schedtrace.c scheddetail.c crash.c leakcheck.c reach.c lockorder.c chaos.c \
         context.c errgroup.c wired.c sysmon.c world.c \
-        profile.c profile_cpu.c profile_g.c profile_heap.c profile_mutex.c profile_block.c)
+        profile.c profile_cpu.c profile_g.c profile_heap.c profile_mutex.c profile_block.c \
+        quit.c monitor.c monitor_show.c)
 
-# newlib's, and our malloc: the host has a C library of its own.
+# newlib's, and our malloc: the host has a C library of its own, and its console a shell.
 ifeq ($(ARCH),host)
 SRCS := $(filter-out sched/libc.c sched/cache.c sched/malloc.c sched/heap_check.c sched/memstats.c \
-    sched/profile_heap.c sched/reach.c,$(SRCS))
+    sched/profile_heap.c sched/reach.c sched/quit.c sched/monitor.c sched/monitor_show.c,$(SRCS))
 endif

@@ -40,8 +40,11 @@ void freeze_check(struct m *m, struct arch_frame *f)
     m->frame = NULL;
     /* O12: release pairs with F6. */
     atomic_store_explicit(&m->frozen, false, memory_order_release);
-    if (timer_extras & EXTRA_CPU_PROFILE) /* since a moment ago, perhaps */
+    uint32_t extras = timers_extras(); /* since a moment ago, perhaps */
+    if (extras & EXTRA_CPU_PROFILE)
         cpu_profile_tick(m, NULL);
+    if (extras & EXTRA_CONSOLE)
+        timers_arm_at(m, clock_ns());
 }
 
 /* Waits until every hart but self is frozen, or none is; not for ever. */
@@ -74,18 +77,28 @@ void stack_reserve(void)
         (void)*(volatile char *)(here - down);
 }
 
-void freeze_begin(void)
+bool freeze_try(void)
 {
     struct m *self = g_self()->m;
-    stack_reserve();
-    for (unsigned n = 0; !spin_try_lock(&freeze_lock); n++)
-        arch_relax(n);
+    if (!spin_try_lock(&freeze_lock))
+        return false;
     /* O12: release pairs with H1. */
     atomic_store_explicit(&freezer, self, memory_order_release);
+    bool handler = g_self() == self->g0; /* it may have interrupted who was noting something */
     for (uint32_t i = 0; i < sched.n_m; i++)
-        if (sched.m[i] != self)
+        if (sched.m[i] != self && !handler)
             ipi_send(self, sched.m[i], IPI_STOP);
+        else if (sched.m[i] != self)
+            irq_send_ipi(sched.m[i]->hart_no);
     wait_until(self, true);
+    return true;
+}
+
+void freeze_begin(void)
+{
+    stack_reserve();
+    for (unsigned n = 0; !freeze_try(); n++)
+        arch_relax(n);
 }
 
 void freeze_end(void)

@@ -12,6 +12,9 @@
  * masked) is left out. The caller has preemption off and interrupts on.
  */
 void freeze_begin(void);
+/* The same, but false if another has its turn, and with interrupts masked: for a handler, which has stack
+ * enough. */
+bool freeze_try(void);
 void freeze_end(void);
 /* Makes sure of the stack that printing a traceback takes: before other harts are stopped. */
 void stack_reserve(void);

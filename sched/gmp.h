@@ -75,6 +75,7 @@ enum {
     GF_ODD = 16,         /* its burial is out of the ordinary: it is watched, or: */
     GF_DRESSED = 32,     /* a name, an affinity, a large stack, its own hart: that has work to do */
     GF_UNREACHABLE = 64, /* nobody can wake it any more (reach.c); the run ends */
+    GF_KILLED = 128,     /* the monitor has ended it: once is enough (monitor.c) */
 };
 
 struct _reent;

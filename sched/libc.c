@@ -26,6 +26,7 @@
 #include <pinion/sync.h>
 #include <pinion/time.h>
 #include <reent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/lock.h>
@@ -172,6 +173,34 @@ int __retarget_lock_try_acquire(_LOCK_T lock)
 void __retarget_lock_release(_LOCK_T lock)
 {
     mutex_unlock(&lock->mutex);
+}
+
+/* ---- text ---- */
+
+/* There is no more room. What newlib would write past an empty buffer is copied, as far as it goes. */
+static _READ_WRITE_RETURN_TYPE no_more(struct _reent *r, void *cookie, const char *text,
+                                       _READ_WRITE_BUFSIZE_TYPE n)
+{
+    struct __sbuf *to = cookie;
+    (void)r;
+    if ((const unsigned char *)text != to->_base)
+        memcpy(to->_base, text, (size_t)(n < to->_size ? n : to->_size));
+    return -1;
+}
+
+/*
+ * newlib compiles its printf twice, for streams and for memory, 12 KB each, and most programs have the first
+ * already. So this is a stream whose buffer is the memory, and whose writes fail, which ends what does
+ * not fit. It is nobody else's and has no lock.
+ */
+void libc_format(char *to, size_t n, const char *fmt, va_list ap)
+{
+    FILE f = {._flags = __SWR, ._flags2 = __SNLK, ._file = -1, ._write = no_more};
+    f._bf._base = f._p = (unsigned char *)to;
+    f._bf._size = f._w = (int)n - 1;
+    f._cookie = &f._bf;
+    bool fits = vfprintf(&f, fmt, ap) >= 0 && (f._flags & __SERR) == 0;
+    *(fits ? (char *)f._p : to + n - 1) = '\0';
 }
 
 /* ---- memory: malloc.c, under the names that the library's own functions call ---- */

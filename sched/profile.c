@@ -250,11 +250,18 @@ void profile_begin(const char *kind, int64_t period)
     line_send(&l);
 }
 
+struct stack_count *stacks_after(const struct stacks *s, struct stack_count *c)
+{
+    struct stack_count *next =
+        c == NULL ? stack_at(s, HEAD_WORDS) : (void *)((uint64_t *)c + WORDS(c->n));
+    return next == stack_at(s, s->used) ? NULL : next;
+}
+
 uint32_t profile_stacks(const char *kind, const struct stacks *s)
 {
     uint32_t lines = 0;
-    for (uint32_t at = HEAD_WORDS; at < s->used; at += (uint32_t)WORDS(stack_at(s, at)->n), lines++)
-        say_stack(kind, stack_at(s, at));
+    for (struct stack_count *c = NULL; (c = stacks_after(s, c)) != NULL; lines++)
+        say_stack(kind, c);
     return lines;
 }
 

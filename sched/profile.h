@@ -32,6 +32,9 @@ uintptr_t *stacks_next(struct stacks *s);
 /* … it is counted, with its n words. What of it is known now; NULL: there is no room for it. */
 struct stack_count *stacks_count(struct stacks *s, uint32_t n, uint64_t a, uint64_t b);
 
+/* The one behind c; NULL: the first; returns NULL: that was the last. */
+struct stack_count *stacks_after(const struct stacks *s, struct stack_count *c);
+
 /*
  * Who called: each writes to pc[n …], up to PROFILE_DEPTH, and returns the new n. None of them faults,
  * whatever the stack looks like; any context.
@@ -60,6 +63,14 @@ int profile_write_copy(const char *kind, const struct stacks *s, struct spin *lo
 
 /* From every timer interrupt of m: f is what it interrupted, NULL if that is not told. */
 void cpu_profile_tick(struct m *m, const struct arch_frame *f);
+
+/* A look at who has the harts: hz samples a second of each, by goroutine. Goroutines, preemption on. false:
+ * a profile is on, or there is no memory. Then its end: each is called for the samples of each hart's,
+ * more than once for a goroutine that was on several; id 0: the monitor. The scheduler's time counts as
+ * that of whom the hart had before. How many
+ * samples a hart could have had: one a period, but for periods that it has missed. */
+bool cpu_shares_begin(int hz);
+uint32_t cpu_shares_end(void (*each)(int64_t id, uint32_t n));
 
 /* Every goroutine's stack, as of now. 0; or -1, errno ENOMEM. A goroutine, preemption on. */
 int goroutine_profile_write(void);

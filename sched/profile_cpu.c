@@ -43,11 +43,13 @@ static struct sampler {
     int64_t next;  /* its sample; behind it, the next one's */
     uint64_t rng;
     uint64_t missed; /* periods without a sample */
+    int64_t last;    /* the goroutine that was met last */
 } harts[64];         /* C1 */
 
 /* Written by who holds the lock, harts standing still. */
 static mutex lock;
 static int64_t period, since; /* ns; period 0: it is off */
+static bool of_gs;            /* it is a look at who, not a profile of where */
 
 /* A random moment of the period. */
 static void choose(struct sampler *s)
@@ -74,7 +76,13 @@ static void sample(struct sampler *s, const struct arch_frame *f)
     uintptr_t *pc = stacks_next(&s->stacks);
     const struct g *g = g_of(arch_frame_tp(f));
     uint32_t n = 1;
-    if (arch_in_switch(arch_frame_pc(f)))
+    if (of_gs) {
+        /* A sample that is due as its hart is at the end of a slice comes in the scheduler: it is of whose
+         * slice that was. A busy host makes many of these. */
+        if (g != sched.m[s - harts]->g0)
+            s->last = g->id;
+        pc[0] = (uintptr_t)s->last;
+    } else if (arch_in_switch(arch_frame_pc(f)))
         pc[0] = arch_frame_pc(f);
     else
         n = profile_frame(g, f, pc, 0);
@@ -105,8 +113,9 @@ static bool make_tables(void)
 }
 
 /* The harts stand still. */
-static void begin_all(int hz)
+static void begin_all(int hz, bool gs)
 {
+    of_gs = gs;
     period = 1000000000 / hz;
     since = clock_ns();
     for (uint32_t i = 0; i < sched.n_m; i++) {
@@ -115,9 +124,10 @@ static void begin_all(int hz)
         s->begin = since;
         s->rng = UINT64_C(0x9e3779b97f4a7c15) * (i + 1);
         s->missed = 0;
+        s->last = 0;
         choose(s);
     }
-    timer_extras |= EXTRA_CPU_PROFILE;
+    timers_extras_set(EXTRA_CPU_PROFILE);
 }
 
 /* This hart's own timer; the others' are armed when they go on. */
@@ -128,7 +138,7 @@ static void arm_here(struct m *m)
     arch_irq_restore(was);
 }
 
-static int start(int hz)
+static int start(int hz, bool gs)
 {
     if (period != 0) {
         errno = EBUSY;
@@ -138,7 +148,7 @@ static int start(int hz)
     bool made = make_tables();
     if (made) {
         freeze_begin();
-        begin_all(hz);
+        begin_all(hz, gs);
         freeze_end();
         arm_here(m);
     }
@@ -155,7 +165,7 @@ int runtime_cpu_profile_start(int hz)
         return -1;
     }
     mutex_lock(&lock);
-    int done = start(hz);
+    int done = start(hz, false);
     mutex_unlock(&lock);
     return done;
 }
@@ -172,18 +182,46 @@ static void write_all(int64_t duration)
     profile_end("cpu", lines, lost, duration);
 }
 
+/* How long it has lasted. */
+static int64_t stop(void)
+{
+    preempt_off();
+    freeze_begin();
+    timers_extras_clear(EXTRA_CPU_PROFILE);
+    int64_t duration = clock_ns() - since;
+    freeze_end();
+    preempt_on();
+    return duration;
+}
+
 void runtime_cpu_profile_stop(void)
 {
     mutex_lock(&lock);
-    if (period != 0) {
-        preempt_off();
-        freeze_begin();
-        timer_extras &= ~(uint32_t)EXTRA_CPU_PROFILE;
-        int64_t duration = clock_ns() - since;
-        freeze_end();
-        preempt_on();
-        write_all(duration);
+    if (period != 0 && !of_gs) {
+        write_all(stop());
         period = 0;
     }
     mutex_unlock(&lock);
+}
+
+bool cpu_shares_begin(int hz)
+{
+    mutex_lock(&lock);
+    int done = start(hz, true);
+    mutex_unlock(&lock);
+    return done == 0;
+}
+
+uint32_t cpu_shares_end(void (*each)(int64_t id, uint32_t n))
+{
+    mutex_lock(&lock);
+    uint64_t had = (uint64_t)(stop() / period) * sched.n_m;
+    for (uint32_t i = 0; i < sched.n_m; i++) {
+        had -= harts[i].missed < had ? harts[i].missed : had;
+        for (struct stack_count *c = NULL; (c = stacks_after(&harts[i].stacks, c)) != NULL;)
+            each((int64_t)c->pc[0], (uint32_t)c->count[0]);
+    }
+    period = 0;
+    mutex_unlock(&lock);
+    return (uint32_t)(had / sched.n_m);
 }

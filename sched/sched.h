@@ -27,6 +27,9 @@ void sched_leakcheck(unsigned exit_value);
 bool sched_traceback(const char *name);
 /* pinion.chaos=seed; 0: none (chaos.c). After sched_settle, before sched_main. */
 void sched_chaos(unsigned seed);
+/* Ctrl-\ at the console prints all goroutines (quit.c); irq: the line of its UART, 0: none. With a monitor,
+ * a shell is there too (monitor.c). After sched_main, before other harts are let in. */
+void sched_console(unsigned irq, bool monitor);
 /* Prints a table of the memory's use when the program ends (memstats.c). */
 void sched_memstats_at_exit(void);
 /* Profiles that the boot arguments ask for (profile.c). */

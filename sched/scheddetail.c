@@ -159,7 +159,6 @@ static void look_begin(void)
         curg[m].id = -1;
         curg[m].locks = 0;
     }
-    g_walk_begin(&at);
 }
 
 LOOKS_ON static void note(const struct g *g)
@@ -226,6 +225,7 @@ static void write_on(struct line *l)
         if (!write_ps(l))
             return;
         look_begin();
+        g_walk_begin(&at);
         doing = LOOK; /* fallthrough */
     case LOOK:
         if (!look())
@@ -242,6 +242,26 @@ static void write_on(struct line *l)
         if (write_gs(l))
             doing = REST;
     }
+}
+
+static void note_one(struct g *g, void *unused)
+{
+    (void)unused;
+    note(g);
+}
+
+void scheddetail_show(struct line *l, bool ms)
+{
+    uint32_t was = i;
+    i = 0;
+    if (ms) {
+        look_begin();
+        g_each(note_one, NULL);
+        write_ms(l);
+    } else {
+        write_ps(l);
+    }
+    i = was;
 }
 
 void scheddetail_begin(void)

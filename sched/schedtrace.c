@@ -81,7 +81,7 @@ void sched_trace_every(unsigned ms, bool detail)
     detailed = detail;
     if (detail)
         chunk_keep();
-    timer_extras |= EXTRA_TRACE;
+    timers_extras_set(EXTRA_TRACE);
 }
 
 void schedtrace_tick(struct m *m)

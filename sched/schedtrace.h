@@ -13,6 +13,10 @@ void schedtrace_sum(struct line *l, int64_t now);
 /* How many members a set has. */
 int sched_bits(uint64_t set);
 
+/* The lines of the Ps, or of the Ms, as of now, as far as they fit: all other harts stand still, and this
+ * one's interrupts are masked. */
+void scheddetail_show(struct line *l, bool ms);
+
 /* A page begins, unless one is being written. The first hart's interrupt handler. */
 void scheddetail_begin(void);
 /* Writes the next piece of it. When to be called again; CLOCK_NEVER: that was all. The same. */

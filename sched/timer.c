@@ -380,15 +380,30 @@ void timers_arm(struct m *m, struct p *p)
     arch_irq_restore(was);
 }
 
-uint32_t timer_extras;
+_Atomic uint32_t timer_extras;
 
-void timers_extra_slow(struct m *m, const struct arch_frame *f)
+void timers_extras_set(uint32_t bits)
 {
-    if (timer_extras & EXTRA_TRACE)
+    /* O91: release pairs with the acquire in timers_extras_clear: what is asked for goes with its bit. */
+    atomic_fetch_or_explicit(&timer_extras, bits, memory_order_release);
+}
+
+void timers_extras_clear(uint32_t bits)
+{
+    /* O91: acquire pairs with the release in timers_extras_set. */
+    atomic_fetch_and_explicit(&timer_extras, ~bits, memory_order_acquire);
+}
+
+void timers_extra_slow(struct m *m, struct arch_frame *f)
+{
+    uint32_t extras = timers_extras();
+    if (extras & EXTRA_TRACE)
         schedtrace_tick(m);
-    if (timer_extras & EXTRA_CPU_PROFILE)
+    if (extras & EXTRA_CPU_PROFILE)
         cpu_profile_tick(m, f);
-    if (timer_extras & EXTRA_CHAOS)
+    if (extras & EXTRA_CONSOLE)
+        quit_tick(m, f);
+    if (extras & EXTRA_CHAOS)
         chaos_tick(m);
 }
 
@@ -414,7 +429,7 @@ void timers_interrupt(struct m *m)
     timers_extra(m);
 }
 
-void timers_interrupt_at(struct m *m, const struct arch_frame *f)
+void timers_interrupt_at(struct m *m, struct arch_frame *f)
 {
     interrupt(m);
     timers_extra_slow(m, f);
@@ -439,6 +454,11 @@ static void sleep_over(struct timer_node *t)
     struct sleeper *s = (struct sleeper *)t;
     s->over = true;
     g_ready(s->g);
+}
+
+const struct g *timer_sleeper(const struct timer_node *t)
+{
+    return is_sleeper(t) ? ((const struct sleeper *)t)->g : NULL;
 }
 
 /*

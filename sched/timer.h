@@ -50,6 +50,8 @@ static inline bool timers_none_but(const struct p *p, const struct timer_node *t
     return atomic_load_explicit(&p->timers.first, memory_order_relaxed) == CLOCK_NEVER ||
            (p->timers.n == 1 && p->timers.heap[0].node == t);
 }
+/* Whose sleep t is; NULL: it is something else. */
+const struct g *timer_sleeper(const struct timer_node *t);
 /* Moves all of from's to p, which has room. The world is stopped. */
 void timers_take_all(struct p *p, struct p *from);
 /* Arms m's comparator for `when`, unless it fires before that anyway. m's own. */
@@ -57,16 +59,25 @@ void timers_arm_at(struct m *m, int64_t when);
 /* The timer interrupt of m. */
 void timers_interrupt(struct m *m);
 /* The same where extras may want to know what it has interrupted. */
-void timers_interrupt_at(struct m *m, const struct arch_frame *f);
+void timers_interrupt_at(struct m *m, struct arch_frame *f);
 
-/* What else a timer interrupt is used for. Mostly for nothing, which one load tells. Written at boot, and
- * while all other harts stand still. */
-enum { EXTRA_TRACE = 1, EXTRA_CHAOS = 2, EXTRA_CPU_PROFILE = 4 };
-extern uint32_t timer_extras;
+/* What else a timer interrupt is used for. Mostly for nothing, which one load tells. Atomic, since bits come
+ * and go in handlers too. */
+enum { EXTRA_TRACE = 1, EXTRA_CHAOS = 2, EXTRA_CPU_PROFILE = 4, EXTRA_CONSOLE = 8 };
+extern _Atomic uint32_t timer_extras;
+/* EXTRA_CONSOLE's (quit.c); where there is no console to hear of, nobody sets that. */
+void quit_tick(struct m *m, struct arch_frame *f) __attribute__((weak));
+void timers_extras_set(uint32_t bits);
+void timers_extras_clear(uint32_t bits);
+static inline uint32_t timers_extras(void)
+{
+    /* relaxed: what goes with a bit is ordered by the freeze, or acquired (O91). */
+    return atomic_load_explicit(&timer_extras, memory_order_relaxed);
+}
 /* f: what was interrupted, NULL if it was nothing or is not known. */
-void __attribute__((noinline)) timers_extra_slow(struct m *m, const struct arch_frame *f);
+void __attribute__((noinline)) timers_extra_slow(struct m *m, struct arch_frame *f);
 static inline void timers_extra(struct m *m)
 {
-    if (__builtin_expect(timer_extras != 0, 0))
+    if (__builtin_expect(timers_extras() != 0, 0))
         timers_extra_slow(m, NULL);
 }

@@ -49,7 +49,7 @@ const char *wait_name(uint8_t reason)
     return reason < WAIT_REASONS ? wait_names[reason] : "waiting";
 }
 
-LOOKS_ON static const char *state_name(const struct g *g)
+LOOKS_ON const char *state_name(const struct g *g)
 {
     switch (g->status) {
     case G_RUNNABLE: return "runnable";
@@ -136,9 +136,13 @@ LOOKS_ON static void traceback_one(struct g *g)
 {
     if (g->status == G_RUNNING || g->status == G_SYSCALL) {
         struct arch_frame *f = g->m->frame;
+        kprintf("\n");
         if (f != NULL && arch_frame_tp(f) == g_tp(g)) {
-            kprintf("\n");
             traceback_frame(g, f);
+        } else {
+            print_header(g);
+            kprintf("its hart has not stopped in it; stack unavailable\n");
+            print_creator(g);
         }
         return;
     }

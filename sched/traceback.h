@@ -17,5 +17,6 @@ void traceback_pc(uintptr_t pc, bool back);
 void traceback_all(const struct g *skip, uint32_t max);
 /* The same of those that wait. */
 void traceback_parked(uint32_t max);
-/* An enum wait_reason in Go's words. */
+/* What g is at, and an enum wait_reason, in Go's words. */
+const char *state_name(const struct g *g);
 const char *wait_name(uint8_t reason);

@@ -24,7 +24,7 @@
 
 void sched_trap_timer(struct arch_hart *hart, struct arch_frame *f)
 {
-    if (__builtin_expect(timer_extras != 0, 0))
+    if (__builtin_expect(timers_extras() != 0, 0))
         timers_interrupt_at((struct m *)hart, f);
     else
         timers_interrupt((struct m *)hart);
@@ -69,14 +69,19 @@ static bool room_for_call(const struct g *g, const struct arch_frame *f)
     return below == STACK_GREW || below == STACK_GREW_LAST;
 }
 
+bool defer_call(struct g *g, struct arch_frame *f, void (*fn)(void *))
+{
+    return room_for_call(g, f) &&
+           arch_frame_call(f, fn, (void *)arch_frame_pc(f), g->stack.lo, g->stack.hi);
+}
+
 /* The call is one to a panic: if nobody recovers, its report shows the registers as they are here. */
 static bool call_in_place(struct m *m, struct g *g, struct arch_frame *f, void (*fn)(void *))
 {
     m->fault = *f;
     m->fault_g = g->id;
     m->fault_at = clock_ns();
-    return room_for_call(g, f) &&
-           arch_frame_call(f, fn, (void *)arch_frame_pc(f), g->stack.lo, g->stack.hi);
+    return defer_call(g, f, fn);
 }
 
 static void last_page(struct m *m, struct g *g, struct arch_frame *f)

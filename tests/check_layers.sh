@@ -10,6 +10,7 @@ arch         arch include
 arch/arch.h  tests/unit/port.h tests/explore/port.h
 boot         boot sched kernel arch include
 board        board kernel include arch/arch.h
+board/host/console.c sched/sched.h
 board/host/malloc.c  sched/cache.h sched/g.h sched/malloc.h sched/proc.h sched/profile_heap.h sched/reach.h sched/sched.h
 examples     include
 tests        tests boot sched kernel arch board include

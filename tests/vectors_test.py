@@ -25,6 +25,8 @@ SAVES = "arch_trap_call"
 ENDS = "fatal_stack"  # the run: nobody wants his registers back
 # Functions that call through a pointer, and the names of what they call.
 INDIRECT = {
+    "all_sent": ("idle",),
+    "g_each": ("print_if_main", "print_unless_main"),
     "irq_external": ("take",),
     "irq_line": ("disable",),
     "irq_send_ipi": ("ring", "send_ipi"),

@@ -12,9 +12,11 @@ The guest, told by the word pinion.host=1 in its boot arguments, frames its outp
                 (CR and newline where the line goes through OpenSBI, which adds it)
 
 Until the first SO or SI, firmware or boot is talking; that counts as standard error. What the host's
-standard input has goes to the guest as it is once the guest is heard (a frame, or a boot message,
-which starts with "pinion: "): firmware would lose it. A final 0x04 (Ctrl-D) says that it has ended.
+standard input has goes to the guest once the guest is heard (a frame, or a boot message, which starts
+with "pinion: "): firmware would lose it. A final 0x04 (Ctrl-D) says that it has ended. A byte 0x1c of
+data goes as DLE and 0x5c, and one of 0x10 as DLE and 0x50; 0x1c by itself is Ctrl-\.
 """
+import contextlib
 import fcntl
 import os
 import re
@@ -24,6 +26,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -42,6 +45,7 @@ TRACE_RECORDS = 200000  # a hart, where TRACE is given and ARGS does not say
 SERIAL_RECORDS = 2000   # … but over the console: some 7 s a hart at 115200 baud
 SECONDS_TO_POWER_OFF = 1  # sifive_u never does: its firmware knows no way
 END_OF_INPUT = b"\x04"
+QUIT = b"\x1c"  # Ctrl-\: not data, but a wish for all goroutines' tracebacks
 BOOT_MESSAGE = b"pinion: "
 
 # PROFILE=…: the setting that asks for it, and its RATE by default.
@@ -164,6 +168,11 @@ def qemu_command(settings, words):
     return command + ["-append", " ".join(["pinion.host=1", *program_words(words)])]
 
 
+def as_data(data):
+    """Input as the guest takes it for what it is."""
+    return re.sub(rb"[\x10\x1c]", lambda m: bytes((0x10, m.group()[0] ^ 0x40)), data)
+
+
 class Native:
     """One run of a program on the host board, with the face of Guest. out and err are called with
     bytes as they come; None: the program has our own streams."""
@@ -248,6 +257,15 @@ class Guest:
         finally:
             self.stop()
 
+    def quit(self):
+        """Ctrl-\, which passes what else is on its way; a guest that is not heard yet gets none. From a
+        signal's handler too, or another thread."""
+        if self.process is not None and self.decoder.heard:
+            try:
+                os.write(self.process.stdin.fileno(), QUIT)
+            except OSError:
+                pass  # the guest takes nothing in just now, or has gone
+
     def stop(self):
         process = self.process
         if process.poll() is None:
@@ -307,7 +325,7 @@ class Guest:
         except OSError:
             data = b""
         selector.unregister(self.stdin)
-        self.waiting += data if data else END_OF_INPUT
+        self.waiting += as_data(data) if data else END_OF_INPUT
         self.more_input = data != b""
         selector.register(self.process.stdin, selectors.EVENT_WRITE, self.to_guest)
         return True
@@ -317,7 +335,7 @@ class Guest:
             data = os.read(self.stdin, 65536)
             if not data:
                 break
-            self.waiting += data
+            self.waiting += as_data(data)
         self.waiting += END_OF_INPUT
         self.more_input = False
         selector.register(self.process.stdin, selectors.EVENT_WRITE, self.to_guest)
@@ -399,6 +417,24 @@ def settings(words):
     return found
 
 
+@contextlib.contextmanager
+def keys_at_once(wanted):
+    """A terminal at our standard input passes on each key and shows none: the monitor edits its lines
+    itself. Its Ctrl-C and Ctrl-\ stay signals."""
+    if not wanted or not os.isatty(0):
+        yield
+        return
+    was = termios.tcgetattr(0)
+    now = termios.tcgetattr(0)
+    now[3] &= ~(termios.ICANON | termios.ECHO)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # a background job must not stop for it
+    termios.tcsetattr(0, termios.TCSADRAIN, now)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, was)
+
+
 def run_here(settings, words):
     """A run whose program talks through this process's own standard streams. Its exit value.
 
@@ -422,12 +458,14 @@ def run_here(settings, words):
         profiles, traces = pinionprofile.Reader(), TraceLog(settings, words)
         guest = Guest(qemu_command(settings, words), writer(1), writer(2), 0, timeout or None,
                       files=lambda data: (profiles.feed(data), traces.feed(data)))
+        signal.signal(signal.SIGQUIT, lambda *_: guest.quit())
     if words.get("GDB", "") not in ("", "0"):
         port = "1234" if words["GDB"] == "1" else words["GDB"]
         print(f"pinion-run: waiting for a debugger: gdb-multiarch {settings.get('elf', '')} "
               f"-ex 'target remote :{port}'", file=sys.stderr)
     try:
-        status, complaint = guest.run()
+        with keys_at_once("pinion.monitor" in program_words(words)):
+            status, complaint = guest.run()
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:

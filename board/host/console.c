@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
+#include "sched/sched.h"
 
 void console_init(const struct machine_console *c, uintptr_t regs)
 {
@@ -73,4 +74,12 @@ int console_getc(void)
 const char *console_name(void)
 {
     return "stdio";
+}
+
+/* A process has its terminal's Ctrl-\, which ends it; a debugger sees more than a monitor. */
+void sched_console(unsigned irq, bool monitor)
+{
+    (void)irq;
+    if (monitor)
+        kprintf("pinion: pinion.monitor: BOARD=host has none\n");
 }

@@ -198,6 +198,26 @@ static void a_long_message_is_cut_at_255(void)
     CHECK_EQ(strlen(message), 255);
 }
 
+static int length;
+
+static void pieces(void *unused)
+{
+    (void)unused;
+    runtime_defer(recover, NULL);
+    runtime_panic("%d|%*s|%.3f", 7, length - 8, "x", 1.25);
+}
+
+static void a_message_of_pieces_is_printfs(void)
+{
+    for (length = 9; length < 300; length++) {
+        char all[512];
+        snprintf(all, sizeof(all), "%d|%*s|%.3f", 7, length - 8, "x", 1.25);
+        run_and_expect(pieces, "R");
+        CHECK_EQ(strlen(message), length < 255 ? length : 255);
+        CHECK(memcmp(message, all, strlen(message)) == 0);
+    }
+}
+
 static void panic_again(void *unused)
 {
     (void)unused;
@@ -334,6 +354,7 @@ int main(void)
     RUN(recover_takes_null);
     RUN(a_message_is_cut_to_the_room_and_terminated);
     RUN(a_long_message_is_cut_at_255);
+    RUN(a_message_of_pieces_is_printfs);
     RUN(a_panic_in_a_deferred_call_replaces_the_first);
     RUN(a_panic_in_a_deferred_call_at_the_end_is_recovered);
     RUN(one_recovered_may_panic_anew);

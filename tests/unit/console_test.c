@@ -59,10 +59,20 @@ static void fake_send(const struct uart_port *p, uint8_t byte)
     if (on_byte)
         on_byte();
 }
+static const char *typed_in; /* what comes in; NULL: a 'k' whenever one looks */
+static size_t typed_n;
 static int fake_receive(const struct uart_port *p)
 {
     (void)p;
-    return 'k';
+    if (typed_in == NULL)
+        return 'k';
+    return typed_n > 0 ? (typed_n--, (unsigned char)*typed_in++) : -1;
+}
+static bool told_to_listen;
+static void fake_listen(const struct uart_port *p, bool on)
+{
+    (void)p;
+    told_to_listen = on;
 }
 static bool fake_idle(const struct uart_port *p)
 {
@@ -70,12 +80,24 @@ static bool fake_idle(const struct uart_port *p)
     return !uart_dead;
 }
 
-#define FAKE                                                              \
-    {                                                                     \
-        "fake", fake_start, fake_room, fake_send, fake_receive, fake_idle \
+#define FAKE                                                                           \
+    {                                                                                  \
+        "fake", fake_start, fake_room, fake_send, fake_receive, fake_idle, fake_listen \
     }
 const struct uart_driver uart_16550 = FAKE, uart_pl011 = FAKE, uart_sifive = FAKE,
                          uart_firmware = FAKE;
+
+static int quits; /* Ctrl-\ that a reader has found */
+void sched_console_quit(void)
+{
+    quits++;
+}
+
+static void type_in(const char *s, size_t n)
+{
+    typed_in = s;
+    typed_n = n;
+}
 
 static void console_anew(bool other_harts, bool host)
 {
@@ -86,6 +108,12 @@ static void console_anew(bool other_harts, bool host)
     panicking = false;
     memset(&line, 0, sizeof line);
     late_used = late_head = late_lost = 0;
+    memset(&input, 0, sizeof input);
+    memset(&typed, 0, sizeof typed);
+    hears = &input;
+    escaped = listening = deaf = false;
+    typed_in = NULL;
+    quits = 0;
     console_init(&c, 0);
     if (other_harts)
         console_remap(0);
@@ -114,6 +142,70 @@ TEST(plain_text_gets_cr_before_lf)
     console_exit_record(3);
     CHECK(wire_is("a\r\nb\r\nc\r\n"));
     CHECK(console_getc() == 'k');
+}
+
+TEST(ctrl_backslash_is_told_and_is_no_input)
+{
+    console_anew(true, false);
+    type_in("a\x1c\x10z", 4);
+    CHECK(console_getc() == 'a' && quits == 1);
+    CHECK(console_getc() == 0x10 && console_getc() == 'z' && console_getc() == -1);
+    CHECK(console_listen() && told_to_listen);
+    type_in("\x1c", 1);
+    CHECK(console_getc() == -1 && quits == 1); /* it is the handler's */
+    CHECK(console_hear() == CONSOLE_QUIT && console_hear() == 0);
+}
+
+TEST(on_the_host_link_what_is_escaped_is_data_at_any_cut)
+{
+    console_anew(true, true);
+    CHECK(console_listen());
+    type_in("x\x10", 2);
+    CHECK(console_hear() == CONSOLE_BYTES);
+    type_in("\x1c\\\x10Py", 5);
+    CHECK(console_hear() == (CONSOLE_BYTES | CONSOLE_QUIT));
+    CHECK(console_getc() == 'x' && console_getc() == 0x1c && console_getc() == 0x10);
+    CHECK(console_getc() == 'y' && console_getc() == -1);
+}
+
+TEST(input_without_room_stays_with_the_uart_until_somebody_reads)
+{
+    static char many[2 * INPUT_BYTES];
+    console_anew(true, false);
+    CHECK(console_listen());
+    for (unsigned i = 0; i < sizeof many; i++)
+        many[i] = (char)('a' + i % 25);
+    type_in(many, sizeof many);
+    CHECK(console_hear() == CONSOLE_BYTES && typed_n == INPUT_BYTES && !told_to_listen);
+    CHECK(!console_feed('?'));
+    for (unsigned i = 0; i < sizeof many; i++)
+        CHECK(console_getc() == many[i]);
+    CHECK(console_getc() == -1 && told_to_listen);
+}
+
+TEST(with_a_monitor_the_program_reads_what_it_is_given)
+{
+    console_anew(true, false);
+    console_to_monitor();
+    type_in("k", 1);
+    CHECK(console_listen() && console_hear() == CONSOLE_BYTES);
+    CHECK(console_getc() == -1);
+    CHECK(console_feed('f') && console_getc() == 'f' && console_getc() == -1);
+    CHECK(console_key() == 'k' && console_key() == -1);
+}
+
+TEST(who_prints_into_a_piece_leaves_its_stream_as_it_was)
+{
+    console_anew(true, true);
+    write_text(CONSOLE_OUT, "half");
+    spin_lock(&line);
+    console_solo(true);
+    console_barge(true);
+    console_post("word\n", 5);
+    console_barge(false);
+    console_solo(false);
+    spin_unlock(&line);
+    CHECK(wire_is("\x0ehalf\x0f\nword\n\x0e"));
 }
 
 TEST(host_link_frames_streams_escapes_data_and_sends_the_status)
