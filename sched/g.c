@@ -220,9 +220,8 @@ static inline void prepare_noted(struct m *m, struct p *p, struct g *g, uintptr_
     trace_done(r, at + 1);
 }
 
-/* Fills in g, dead until now, to run fn(arg). A dead G has no name, affinity, wg, defers or reent. */
-static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void *arg, uintptr_t pc,
-                             uint8_t flags)
+/* Fills in g, dead until now, but for what it will run. A dead G has no name, affinity, wg, defers or reent. */
+static inline void g_prepare(struct g *g, struct p *p, uintptr_t pc, uint8_t flags)
 {
     g->id = next_id(p);
     g->parent = g_self()->id;
@@ -232,7 +231,6 @@ static inline void g_prepare(struct g *g, struct p *p, void (*fn)(void *), void 
     g->arch_flags = 0;
     g->flags = flags;
     lockorder_begin(g);
-    arch_context_init(&g->ctx, g->stack.hi, fn, arg);
 }
 
 static __attribute__((noinline)) int64_t fail(int error)
@@ -260,9 +258,10 @@ HOT int64_t go(void (*fn)(void *), void *arg)
     }
     p->free = g->link;
     p->n_free--;
-    g_prepare(g, p, fn, arg, pc, 0);
+    g_prepare(g, p, pc, 0);
     if (__builtin_expect(g_more != 0, 0))
         prepare_noted(m, p, g, (uintptr_t)fn);
+    arch_context_init(&g->ctx, g->stack.hi, fn, arg);
     p->count.spawned++;
     int64_t id = g->id;
     runq_put_next(p, g);
@@ -288,9 +287,10 @@ int64_t g_spawn(const struct go_attr *attr, struct waitgroup *wg, void (*fn)(voi
     g->name = attr->name;
     g->affinity = attr->affinity & exist;
     g->wg = wg;
-    g_prepare(g, p, fn, arg, pc, g->affinity != 0 ? GF_PINNED : 0);
+    g_prepare(g, p, pc, g->affinity != 0 ? GF_PINNED : 0);
     if (g_more != 0)
         prepare_more(g, (uintptr_t)fn);
+    arch_context_init(&g->ctx, g->stack.hi, fn, arg);
     if (wg != NULL || g->id == 1)
         g->flags |= GF_ENDING;
     if (g->name != NULL || g->affinity != 0 || g->stack.hi - g->stack.lo >= STACK_DEFAULT)
