@@ -67,7 +67,7 @@ FLOATS += sched/panic.c
 
 COLD += $(addprefix sched/,tracing.c tracetail.c traceout.c memstats.c stats.c fatal.c traceback.c libc.c init.c freeze.c \
         line.c schedtrace.c scheddetail.c crash.c leakcheck.c reach.c lockorder.c chaos.c \
-        context.c errgroup.c wired.c sysmon.c world.c \
+        context.c errgroup.c wired.c sysmon.c world.c chunk.c defer.c \
         profile.c profile_cpu.c profile_g.c profile_heap.c profile_mutex.c profile_block.c \
         quit.c monitor.c monitor_show.c)
 

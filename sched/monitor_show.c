@@ -213,7 +213,7 @@ static bool is_channel(const struct chan *c)
 {
     if ((uintptr_t)c % 16 != 0 || !is_memory((uintptr_t)c, sizeof(*c)))
         return false;
-    uintptr_t slots = (uintptr_t)(c + 1), end = (uintptr_t)c->end;
+    uintptr_t slots = c->cap > 0 ? (uintptr_t)(c + 1) : 0, end = (uintptr_t)c->end; /* chan_init */
     return end - slots == c->elem_size * c->cap && (uintptr_t)c->put - slots <= end - slots &&
            (uintptr_t)c->take - slots <= end - slots && chan_count(c) <= c->cap;
 }
