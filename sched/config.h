@@ -117,10 +117,5 @@
 #define DETAIL_LOOKS    512u
 #define DETAIL_PAUSE_NS 200000
 
-/* Does pinion.leakcheck tell whom nobody can wake any more (reach.c)? 0 or 1. Price: 2.2 KB of each image.
- * Debug images have it. */
-#ifdef PINION_DEBUG
+/* Does pinion.leakcheck tell whom nobody can wake any more (reach.c)? 0 or 1. Price: 2.2 KB of each image. */
 #define REACH 1
-#else
-#define REACH 0
-#endif

@@ -27,12 +27,11 @@ static _Noreturn void halt_here(struct m *m, struct arch_frame *f)
     arch_halt();
 }
 
-void fatal_check_halt(struct m *m, struct arch_frame *f)
+void fatal_halt(struct m *m, struct arch_frame *f)
 {
     /* O11: acquire pairs with the swap in fatal_begin. */
-    struct m *by = atomic_load_explicit(&sched.halting, memory_order_acquire);
-    if (__builtin_expect(by != NULL && by != m, 0))
-        halt_here(m, f);
+    (void)atomic_load_explicit(&sched.halting, memory_order_acquire);
+    halt_here(m, f);
 }
 
 static bool others_halted(struct m *self)

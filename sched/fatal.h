@@ -3,6 +3,7 @@
  * program did what cannot be survived; panic, which a deferred call may recover (defer.c).
  */
 #pragma once
+#include "sched/atomic.h"
 #include "sched/gmp.h"
 
 /* Stops all other harts and takes the console over. The second caller never returns. */
@@ -21,4 +22,11 @@ _Noreturn void fatal_stack(struct g *g, struct arch_frame *f, bool no_memory);
 /* Ends the run with status: the other harts stop, then the machine. */
 _Noreturn void sched_exit(int status);
 /* The interrupt handler's part: stops this hart if the run has ended. */
-void fatal_check_halt(struct m *m, struct arch_frame *f);
+void fatal_halt(struct m *m, struct arch_frame *f);
+static inline void fatal_check_halt(struct m *m, struct arch_frame *f)
+{
+    /* relaxed: fatal_halt acquires. */
+    const struct m *by = load_relaxed(&sched.halting);
+    if (__builtin_expect(by != NULL && by != m, 0))
+        fatal_halt(m, f);
+}

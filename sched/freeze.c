@@ -24,11 +24,11 @@
 static struct spin freeze_lock;
 struct m *_Atomic freezer;
 
-void freeze_check(struct m *m, struct arch_frame *f)
+void freeze_here(struct m *m, struct arch_frame *f)
 {
     /* O12: acquire pairs with F2. */
     struct m *by = atomic_load_explicit(&freezer, memory_order_acquire);
-    if (__builtin_expect(by == NULL || by == m, 1))
+    if (by == NULL || by == m) /* over already */
         return;
     m->ipis_received++;
     m->frame = f;

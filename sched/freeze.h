@@ -22,9 +22,14 @@ void stack_reserve(void);
 extern struct m *_Atomic freezer; /* whose turn it is; NULL: nobody's */
 static inline bool freeze_wanted(const struct m *m)
 {
-    /* relaxed: freeze_check acquires. */
+    /* relaxed: freeze_here acquires. */
     struct m *by = load_relaxed(&freezer);
     return by != NULL && by != m;
 }
 /* The interrupt handler's part. */
-void freeze_check(struct m *m, struct arch_frame *f);
+void freeze_here(struct m *m, struct arch_frame *f);
+static inline void freeze_check(struct m *m, struct arch_frame *f)
+{
+    if (__builtin_expect(freeze_wanted(m), 0))
+        freeze_here(m, f);
+}

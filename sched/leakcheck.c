@@ -17,7 +17,7 @@
  * on their way and do not count. How long one has waited is not known: a park keeps no time, since to
  * read the clock would cost each of them a tenth.
  *
- * In a debug image one that nothing leads to, so that nobody can wake it any more, is [chan receive,
+ * One that nothing leads to, so that nobody can wake it any more, is [chan receive,
  * unreachable]: a leak for certain, where the others may be waiting for good reason (reach.c says how that
  * is found, and what is not). If it cannot be told of any of them, a line says so.
  *

@@ -319,7 +319,7 @@ static void do_kill(const char *arg)
         store_relaxed(&victim, id); /* relaxed: as in monitor_kills */
         quit_again(preempt_off(), 0);
         preempt_on();
-        state_of(0); /* every hart has been interrupted: its ticks begin (freeze_check) */
+        state_of(0); /* every hart has been interrupted: its ticks begin (freeze_here) */
         while (load_relaxed(&victim) != 0 && clock_ns() < until) /* relaxed: as in monitor_kills */
             time_sleep(QUIT_RETRY_NS);
         /* relaxed: as in monitor_kills. */

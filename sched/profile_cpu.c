@@ -24,7 +24,7 @@
  *     not be made to stand still in time may write once more, to memory that stays what it is: tables
  *     are kept.)
  *
- * A hart hears of the start when it is let go from standing still (freeze_check): there its timer is
+ * A hart hears of the start when it is let go from standing still (freeze_here): there its timer is
  * armed. From then on each tick arms the next, asleep or not, as schedtrace does; one asleep looks
  * around for work and goes on sleeping.
  */
