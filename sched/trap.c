@@ -2,7 +2,8 @@
  * trap: interrupts and faults as the scheduler sees them, on the hart's trap stack.
  *
  * A handler touches no run queue and takes no lock of the scheduler (trap 23): it leaves a word
- * for the hart, in its P's attention or its own self_wake, and returns.
+ * for the hart, in its P's attention or its own self_wake, and returns. (The monitor's, who types being
+ * in no hurry, tries for the lock and comes again if it is taken: monitor.c.)
  *
  * A fault is the faulting goroutine's own affair, unless it happens where no goroutine may: on a
  * scheduler stack, within the scheduler or the allocator (preemption off), or between two goroutines.
