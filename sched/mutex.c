@@ -13,8 +13,8 @@
  *
  * A woken waiter that does not get a hart cannot ask for more. With one hart it is the very one that
  * locks again and again that stands in its way, for a whole time slice. So the word says when it was
- * woken, and an unlock that finds it still on its way after MUTEX_STARVE_NS yields. Go leaves this to
- * preemption.
+ * woken, and an unlock that finds it still on its way after half of MUTEX_STARVE_NS yields: should it lose
+ * once more just before it starves, both together are less than twice that. Go leaves this to preemption.
  *
  * M1  WAITERS and WOKEN are set and the lot changed only with the bucket locked.
  * M2  While LOCKED is set, only its holder clears it, and other bits change only under M1.
@@ -125,7 +125,7 @@ static inline bool leave_to_woken(mutex *m, uint32_t s)
     /* O7: release pairs with take. relaxed: on failure the slow way looks anew. */
     if ((s & LOCKED) == 0 || (s & WOKEN) == 0 || !cas_release(&m->state_, &s, s & ~LOCKED))
         return false;
-    if (WOKEN_AT(clock_ns()) - (s & WOKEN) > WOKEN_AT(MUTEX_STARVE_NS))
+    if (WOKEN_AT(clock_ns()) - (s & WOKEN) > WOKEN_AT(MUTEX_STARVE_NS / 2))
         give_way();
     return true;
 }
