@@ -60,7 +60,8 @@
  * that is full the interrupt is turned off until there is room, so that the UART holds its sender back
  * if it can; a Ctrl-\ behind so many unread bytes is not seen before. There are two rings: what the
  * program reads, and what is typed at the monitor if there is one (sched/monitor.c). A UART without an
- * interrupt is polled by who reads.
+ * interrupt is polled by who reads; so is one that goes on interrupting with nothing to say, which would
+ * take a hart away for ever.
  *
  * On a serial line 0x1c is never data, as on a terminal. The host link, over which files are piped,
  * tells the two apart: there DLE says that the next byte, xored with 0x40, is data, as on the way out;
@@ -84,6 +85,7 @@
 
 #define QUIT        0x1c /* Ctrl-\ */
 #define INPUT_BYTES 256u
+#define EMPTY_MAX   1000u /* interrupts one after another with nothing to receive */
 
 #define WAIT_DIVISOR  10       /* the longest wait, as a part of a second */
 #define WAIT_TICKS_HZ 20000000 /* clock assumed until clock_init */
@@ -122,6 +124,7 @@ static struct input *hears = &input; /* where bytes go that come in; written at 
 static bool escaped;                 /* the host's DLE has come, and its byte not yet */
 static bool listening;               /* there is an interrupt … */
 static bool deaf;                    /* … which is off: no room */
+static uint32_t empty;               /* so many came for nothing, the last ones */
 
 /* ---- Bytes */
 
@@ -434,6 +437,7 @@ COLD static unsigned hear_locked(void)
     unsigned new = 0;
     int c;
     while (hears->n < INPUT_BYTES && (c = driver->receive(&port)) >= 0) {
+        empty = 0;
         if (c == QUIT) {
             new |= CONSOLE_QUIT;
         } else if (host_link && c == HOST_ESCAPE && !escaped) {
@@ -505,9 +509,19 @@ COLD bool console_feed(int c)
 
 COLD unsigned console_hear(void)
 {
+    static const char told[] =
+        "pinion: the console interrupts for nothing: it is looked at when somebody reads\n";
     uintptr_t irq = input_begin();
+    empty++;
     unsigned new = hear_locked();
+    bool broken = listening && empty >= EMPTY_MAX;
+    if (broken) {
+        listening = false;
+        driver->listen(&port, false);
+    }
     input_end(irq);
+    if (broken)
+        console_post(told, sizeof(told) - 1);
     return new;
 }
 
@@ -522,6 +536,7 @@ COLD bool console_listen(void)
         return false;
     uintptr_t irq = input_begin();
     listening = true;
+    empty = 0;
     driver->listen(&port, true);
     input_end(irq);
     return true;

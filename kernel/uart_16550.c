@@ -17,6 +17,8 @@
 
 #define IER_DATA    0x01 /* a byte has come in */
 #define IER_ALL     0x0f /* the four interrupts; the PXA keeps "unit enable" in bit 6 */
+#define IIR_WHY     0x0f /* the interrupt that there is … */
+#define IIR_WAITED  0x0c /* … bytes have waited for a while */
 #define IIR_FIFOS   0xc0 /* both bits set: FIFOs there, on and working */
 #define FCR_ENABLE  0x01
 #define LSR_DATA    0x01 /* a byte has come in */
@@ -62,9 +64,14 @@ static void send(const struct uart_port *p, uint8_t byte)
     set(p, THR, byte);
 }
 
+/* The DesignWare one may go on interrupting for bytes that have been read already, until it is read once
+ * more. (Linux, 8250_dw.c, does so too.) */
 static int receive(const struct uart_port *p)
 {
-    return get(p, LSR) & LSR_DATA ? get(p, RBR) : -1;
+    bool data = get(p, LSR) & LSR_DATA;
+    if (!data && (get(p, IIR) & IIR_WHY) == IIR_WAITED && !(data = get(p, LSR) & LSR_DATA))
+        get(p, RBR);
+    return data ? get(p, RBR) : -1;
 }
 
 static bool idle(const struct uart_port *p)

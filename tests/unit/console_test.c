@@ -183,6 +183,25 @@ TEST(input_without_room_stays_with_the_uart_until_somebody_reads)
     CHECK(console_getc() == -1 && told_to_listen);
 }
 
+TEST(a_uart_that_interrupts_for_nothing_is_polled)
+{
+    console_anew(true, false);
+    type_in("", 0);
+    CHECK(console_listen() && told_to_listen);
+    for (unsigned i = 1; i < EMPTY_MAX; i++)
+        CHECK(console_hear() == 0 && told_to_listen);
+    type_in("x", 1);
+    CHECK(console_hear() == CONSOLE_BYTES);
+    for (unsigned i = 1; i < EMPTY_MAX; i++)
+        CHECK(console_hear() == 0 && told_to_listen);
+    CHECK(console_hear() == 0 && !told_to_listen);
+    CHECK(wire_is(
+        "pinion: the console interrupts for nothing: it is looked at when somebody reads\r\n"));
+    CHECK(console_getc() == 'x' && console_getc() == -1);
+    type_in("y", 1);
+    CHECK(console_getc() == 'y' && console_getc() == -1);
+}
+
 TEST(with_a_monitor_the_program_reads_what_it_is_given)
 {
     console_anew(true, false);
