@@ -14,6 +14,7 @@ import tempfile
 sys.dont_write_bytecode = True
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TREE, "tools"))
+import piniondebug  # noqa: E402
 import pinionlib  # noqa: E402
 
 SECONDS = 180  # then it hangs
@@ -23,7 +24,7 @@ SECONDS_TO_END = 30
 def session(settings, words, debugger, *script):
     """(what GDB and the program said, a complaint or None)."""
     said = []
-    debugged = pinionlib.Debugged(settings, words, said.append, said.append, [debugger, "-nx", "--batch"])
+    debugged = piniondebug.Debugged(settings, words, said.append, said.append, [debugger, "-nx", "--batch"])
     with debugged:
         command = [*debugged.command, *(word for step in script for word in ("-ex", step))]
         try:
