@@ -1,4 +1,5 @@
 SRCS += sched/proc.c
+SRCS += sched/park.c
 SRCS += sched/global.c
 SRCS += sched/pinned.c
 SRCS += sched/runq.c

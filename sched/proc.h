@@ -121,6 +121,24 @@ LOOKS_ON static inline uint64_t p_switches(const struct p *p)
     return (uint64_t)p->refills * GLOBAL_TICK + GLOBAL_TICK - (uint32_t)(p->tick - TICKS(0)) / TICK;
 }
 
+/* Starts the count to the next fair turn; the present schedule is counted as well. p: the caller's. */
+static inline void p_tick_restart(struct p *p)
+{
+    p->inherited += (uint32_t)p->tick % TICK;
+    p->tick = TICKS(GLOBAL_TICK + 1);
+    p->refills++;
+}
+
+/* For last on the scheduler stack: the G with this tp, taken from a queue, goes on, on m. */
+static inline void g_resume(struct m *m, uintptr_t tp)
+{
+    struct g *g = g_of(tp);
+    g->m = m;
+    g->status = G_RUNNING;
+    g->preempt_off = 0;
+    arch_resume(tp);
+}
+
 /* A random number below n; each P has its own sequence (xorshift). Its owner, preemption off. */
 static inline uint32_t p_random(struct p *p, uint32_t n)
 {

@@ -28,7 +28,7 @@ KINDS = {
     "goroutine": ((("goroutine", "count"),), ("goroutine", "count"), "goroutine"),
 }
 
-# Functions that do it for their callers, who are wanted (sched/malloc.c, libc.c, mutex.c; proc.c, and all
+# Functions that do it for their callers, who are wanted (sched/malloc.c, libc.c, mutex.c; park.c, and all
 # that calls g_park).
 LEFT_OUT = {
     "heap": {"heap_note", "heap_allocate", "malloc_long", "malloc_slow", "heap_malloc", "malloc",

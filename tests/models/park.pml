@@ -1,9 +1,9 @@
 /*
  * park: a goroutine that finds it must wait, and who makes it ready.
  *
- * Mirrors sched/proc.h: g_park_here; sched/proc.c: g_park, park_unlock, g_ready, run_this; and the use
- * that a semaphore in a parking lot makes of them (sched/lot.c, L3 of lot.h; semaphore.c). O9 and O1 of
- * docs/memory-order.md; traps 4, 5, 7 and 9.
+ * Mirrors sched/proc.h: g_park_here, g_resume; sched/park.c: g_park, park_unlock; sched/proc.c: g_ready;
+ * and the use that a semaphore in a parking lot makes of them (sched/lot.c, L3 of lot.h; semaphore.c). O9
+ * and O1 of docs/memory-order.md; traps 4, 5, 7 and 9.
  *
  * One goroutine takes TOKENS tokens, and parks when there is none. Each waker, on a hart of its own,
  * brings one: under the bucket's lock it takes the record of who waits, or adds to the word; then it
@@ -95,7 +95,7 @@ inline goroutine()
     od
 }
 
-/* A hart's scheduler: sched_next, run_this. */
+/* A hart's scheduler: sched_next, g_resume. */
 active [2] proctype hart()
 {
 end:

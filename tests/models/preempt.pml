@@ -2,9 +2,9 @@
  * preempt: the end of a slice, against preempt_off and against goroutines that wake each other.
  *
  * Mirrors sched/preempt.c: slice_over, want, preempt_on_trap_exit, take_off, put_off, preempt_commit,
- * end_slice, preempt_honour; sched/proc.h: preempt_on, preempt_off; sched/proc.c: run_next_simply,
- * pick_queued, run_this. slice_mark, wanted, wanted_at, preempt_wanted; a slice is on always (S1). Traps
- * 12 and 32.
+ * end_slice, preempt_honour; sched/proc.h: preempt_on, preempt_off, run_next_simply, g_resume;
+ * sched/proc.c: pick_queued. slice_mark, wanted, wanted_at, preempt_wanted; a slice is on always (S1).
+ * Traps 12 and 32.
  *
  * One hart. A and C work, turn preemption off, make the other ready, as runnext, if they like, and
  * turn preemption on or park: two that keep waking each other are one turn. B computes. A step takes a

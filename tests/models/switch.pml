@@ -1,8 +1,8 @@
 /*
  * switch: two harts that change goroutines, and may take each other's.
  *
- * Mirrors arch.h: arch_park, arch_yield; sched/proc.c: yield_commit, run_this. I1 and I2 of gmp.h; traps 5
- * and 6.
+ * Mirrors arch.h: arch_park, arch_yield; sched/park.c: yield_commit; sched/proc.h: g_resume. I1 and I2 of
+ * gmp.h; traps 5 and 6.
  *
  * Each hart leaves its goroutine, which from then on lies where any hart may take it, and takes one, its
  * own again or the other's. What a taker needs is the saved context, and that is there before the
@@ -45,7 +45,7 @@ proctype hart(byte me)
 #ifdef WAIT_FOR_LEAVER
        next == g || gone[next];
 #endif
-       gone[g] = true; /* run_this: this hart has another */
+       gone[g] = true; /* g_resume: this hart has another */
        g = next;
        assert(saved[g]);
        saved[g] = false;

@@ -1,6 +1,6 @@
 /*
- * noted: proc.c's long ways for who is watched, for tests of files that park and ready: nobody is, and
- * what parks runs whatever its state said.
+ * noted: proc.c's and park.c's long ways for who is watched, for tests of files that park and ready:
+ * nobody is, and what parks runs whatever its state said.
  */
 #pragma once
 #include <stdlib.h>
