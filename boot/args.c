@@ -20,23 +20,62 @@
  *     pinion.blockprofile=NS where goroutines wait, one sample in so many nanoseconds of it
  *     pinion.monitor         a shell at the console (sched/monitor.c); also pinion.monitor=1
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1
+ *
+ * What is not given stays 0. A word without a value turns on what it names, if that is enough; a value that
+ * makes no sense is reported, and then it is as if it, or where it must be there the word, had been left out.
  */
 #include "boot/args.h"
 #include <string.h>
 #include "kernel/console.h"
+
+enum kind { TEXT, NUMBER, SWITCH, RECORDS, SEEN_TO };
+
+#define AT(field) offsetof(struct args, field)
+#define NONE      UINT16_MAX
+#define ANY       UINT32_MAX
+
+static const struct setting {
+    const char *key; /* behind "pinion." */
+    enum kind kind;
+    uint16_t on;    /* a bool of struct args that the word turns on, or NONE: it wants a value */
+    uint16_t value; /* what its value goes to: a text, an unsigned, for a SWITCH a bool */
+    uint32_t least, most;
+    const char *complaint;
+} settings[] = {
+    {"host", SEEN_TO, NONE, NONE, 0, 0, "1 is wanted; streams are not framed"}, /* args_host_link */
+    {"name", TEXT, NONE, AT(argv[0]), 0, 0, "a name is wanted"},
+    {"gomaxprocs", NUMBER, NONE, AT(gomaxprocs), 1, ANY,
+     "a number from 1 is wanted; all harts are used"},
+    {"schedtrace", NUMBER, NONE, AT(schedtrace), 0, ANY,
+     "a number of milliseconds is wanted; there will be no trace"},
+    {"scheddetail", SWITCH, AT(scheddetail), AT(scheddetail), 0, 1,
+     "0 or 1 is wanted; there will be no detail"},
+    {"traceback", TEXT, NONE, AT(traceback), 0, 0, "none, single, all or system is wanted"},
+    {"chaos", NUMBER, NONE, AT(chaos), 1, ANY, "a seed from 1 is wanted; there will be no chaos"},
+    {"trace", RECORDS, AT(trace.from_start), AT(trace.records), 0, ANY,
+     "a number of records a hart is wanted, or N,oldest; there will be no trace"},
+    {"tracefile", TEXT, NONE, AT(trace.file), 0, 0, "a file is wanted; the trace stays in memory"},
+    {"leakcheck", NUMBER, AT(leakcheck), AT(leakcheck_exit), 1, 255,
+     "an exit value from 1 to 255 is wanted; it stays as it is"},
+    {"cpuprofile", NUMBER, NONE, AT(profiles.cpu_hz), 0, ANY,
+     "a number of samples a second is wanted; there will be no profile"},
+    {"goroutineprofile", NUMBER, AT(profiles.goroutines), AT(profiles.goroutines_ms), 0, ANY,
+     "a number of milliseconds is wanted; the profile is made at the end"},
+    {"heapprofile", NUMBER, NONE, AT(profiles.heap_bytes), 0, ANY,
+     "a number of bytes is wanted; there will be no profile"},
+    {"mutexprofile", NUMBER, NONE, AT(profiles.mutex_fraction), 0, ANY,
+     "a number of waits is wanted; there will be no profile"},
+    {"blockprofile", NUMBER, NONE, AT(profiles.block_ns), 0, ANY,
+     "a number of nanoseconds is wanted; there will be no profile"},
+    {"monitor", SWITCH, AT(monitor), AT(monitor), 0, 1, "0 or 1 is wanted; there will be none"},
+    {"memstats", SWITCH, AT(memstats), AT(memstats), 0, 1, "0 or 1 is wanted; there will be none"},
+};
 
 static const char *next_word(const char *s, size_t *len)
 {
     s += strspn(s, " \t\n");
     *len = strcspn(s, " \t\n");
     return s;
-}
-
-/* The value, if the word is key=value; NULL otherwise. */
-static char *value_of(char *word, const char *key)
-{
-    size_t n = strlen(key);
-    return strncmp(word, key, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
 }
 
 static bool number(const char *s, unsigned *n)
@@ -53,90 +92,69 @@ static bool number(const char *s, unsigned *n)
     return true;
 }
 
-/* N or N,oldest; 0: not from the start. */
-static void trace_setting(struct tracing *t, const char *word, char *value)
+/* A number of records, behind which may stand ",oldest"; 0: not from the start. */
+static bool records(struct tracing *t, char *value)
 {
     char *comma = strchr(value, ',');
     unsigned n;
-    t->keeps_oldest = comma != NULL && strcmp(comma, ",oldest") == 0;
-    if (t->keeps_oldest)
+    bool oldest = comma != NULL && strcmp(comma, ",oldest") == 0;
+    if (oldest)
         *comma = '\0';
-    if (!number(value, &n)) {
-        kprintf("pinion: %s: a number of records a hart is wanted, or N,oldest; there will be no "
-                "trace\n",
-                word);
-        return;
-    }
+    bool is_number = number(value, &n);
+    if (oldest)
+        *comma = ',';
+    if (!is_number)
+        return false;
+    t->keeps_oldest = oldest;
     t->records = n;
     t->from_start = n > 0;
+    return true;
 }
 
-/* false: it is none of a profile's. */
-static bool profile_setting(struct profile_settings *s, char *word)
+/* The setting with a value, not NULL. false: it makes no sense. */
+static bool set_value(struct args *a, const struct setting *s, char *value)
 {
-    const char *v;
-    unsigned n = 0;
-    if ((v = value_of(word, "pinion.cpuprofile")) != NULL && number(v, &n))
-        s->cpu_hz = n;
-    else if (v == NULL && (v = value_of(word, "pinion.goroutineprofile")) != NULL && number(v, &n))
-        s->goroutines = true, s->goroutines_ms = n;
-    else if (v == NULL && (v = value_of(word, "pinion.heapprofile")) != NULL && number(v, &n))
-        s->heap_bytes = n;
-    else if (v == NULL && (v = value_of(word, "pinion.mutexprofile")) != NULL && number(v, &n))
-        s->mutex_fraction = n;
-    else if (v == NULL && (v = value_of(word, "pinion.blockprofile")) != NULL && number(v, &n))
-        s->block_ns = n;
-    else if (v != NULL)
-        kprintf("pinion: %s: a number is wanted; there will be no profile\n", word);
-    return v != NULL;
+    void *to = (char *)a + s->value;
+    unsigned n;
+    switch (s->kind) {
+    case SEEN_TO: return true;
+    case TEXT:
+        if (*value != '\0')
+            *(char **)to = value;
+        return *value != '\0';
+    case RECORDS: return records(&a->trace, value);
+    default: break;
+    }
+    if (!number(value, &n) || n < s->least || n > s->most)
+        return false;
+    if (s->kind == SWITCH)
+        *(bool *)to = n != 0;
+    else
+        *(unsigned *)to = n;
+    return true;
+}
+
+static const struct setting *find_setting(const char *key, size_t len)
+{
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        if (strlen(settings[i].key) == len && strncmp(settings[i].key, key, len) == 0)
+            return &settings[i];
+    return NULL;
 }
 
 static void setting(struct args *a, char *word)
 {
-    char *v;
-    if ((v = value_of(word, "pinion.name")) != NULL) {
-        a->argv[0] = (char *)v;
-    } else if ((v = value_of(word, "pinion.gomaxprocs")) != NULL) {
-        if (!number(v, &a->gomaxprocs) || a->gomaxprocs == 0)
-            kprintf("pinion: %s: a number from 1 is wanted; all harts are used\n", word);
-    } else if ((v = value_of(word, "pinion.schedtrace")) != NULL) {
-        if (!number(v, &a->schedtrace))
-            kprintf("pinion: %s: a number of milliseconds is wanted; there will be no trace\n",
-                    word);
-    } else if ((v = value_of(word, "pinion.scheddetail")) != NULL) {
-        unsigned n;
-        if (!number(v, &n) || n > 1)
-            kprintf("pinion: %s: 0 or 1 is wanted; there will be no detail\n", word);
-        else
-            a->scheddetail = n == 1;
-    } else if ((v = value_of(word, "pinion.traceback")) != NULL) {
-        a->traceback = v;
-    } else if ((v = value_of(word, "pinion.chaos")) != NULL) {
-        if (!number(v, &a->chaos) || a->chaos == 0)
-            kprintf("pinion: %s: a seed from 1 is wanted; there will be no chaos\n", word);
-    } else if (strcmp(word, "pinion.trace") == 0) {
-        a->trace.from_start = true;
-    } else if ((v = value_of(word, "pinion.trace")) != NULL) {
-        trace_setting(&a->trace, word, v);
-    } else if ((v = value_of(word, "pinion.tracefile")) != NULL) {
-        a->trace.file = v;
-    } else if (strcmp(word, "pinion.leakcheck") == 0) {
-        a->leakcheck = true;
-    } else if ((v = value_of(word, "pinion.leakcheck")) != NULL) {
-        a->leakcheck = true;
-        if (!number(v, &a->leakcheck_exit) || a->leakcheck_exit == 0 || a->leakcheck_exit > 255) {
-            kprintf("pinion: %s: an exit value from 1 to 255 is wanted; it stays as it is\n", word);
-            a->leakcheck_exit = 0;
-        }
-    } else if (profile_setting(&a->profiles, word)) {
-        return;
-    } else if (strcmp(word, "pinion.memstats") == 0 || strcmp(word, "pinion.memstats=1") == 0) {
-        a->memstats = true;
-    } else if (strcmp(word, "pinion.monitor") == 0 || strcmp(word, "pinion.monitor=1") == 0) {
-        a->monitor = true;
-    } else if (value_of(word, "pinion.host") == NULL) {
+    char *key = word + strlen("pinion."), *end = key + strcspn(key, "=");
+    char *value = *end == '=' ? end + 1 : NULL;
+    const struct setting *s = find_setting(key, (size_t)(end - key));
+    if (s == NULL) {
         kprintf("pinion: unknown setting %s\n", word);
+        return;
     }
+    if (value == NULL ? s->on == NONE : !set_value(a, s, value))
+        kprintf("pinion: %s: %s\n", word, s->complaint);
+    if (s->on != NONE && (value == NULL || s->kind == NUMBER))
+        *(bool *)((char *)a + s->on) = true;
 }
 
 void args_parse(struct args *a, const char *bootargs)
