@@ -54,47 +54,24 @@
  * Bytes are otherwise sent as they are: no CR is added. A pair is sent with interrupts masked, so
  * that a hart stopped by a panic never leaves half of one: the panic's first byte would be
  * swallowed by it.
- *
- * Input. The UART's interrupt takes bytes in as they come, whether or not somebody reads, since one of
- * them, Ctrl-\ (0x1c), is not data: it asks for a dump (sched/quit.c). The others wait in a ring. If
- * that is full the interrupt is turned off until there is room, so that the UART holds its sender back
- * if it can; a Ctrl-\ behind so many unread bytes is not seen before. There are two rings: what the
- * program reads, and what is typed at the monitor if there is one (sched/monitor.c). A UART without an
- * interrupt is polled by who reads; so is one that goes on interrupting with nothing to say, which would
- * take a hart away for ever.
- *
- * On a serial line 0x1c is never data, as on a terminal. The host link, over which files are piped,
- * tells the two apart: there DLE says that the next byte, xored with 0x40, is data, as on the way out;
- * the host sends 0x1c and 0x10 so. A 0x1c by itself is Ctrl-\, and may come in between the two.
  */
 #include "arch/arch.h"
 #include "kernel/clock.h"
 #include "kernel/console.h"
 #include "kernel/machine.h"
+#include "kernel/serial.h"
 #include "kernel/spin.h"
-#include "kernel/uart.h"
 
-#define HOST_OUT    0x0e
-#define HOST_ERR    0x0f
-#define HOST_ESCAPE 0x10
-#define HOST_XOR    0x40
-#define HOST_FILE   'F' /* behind HOST_ESCAPE */
-
-/* For size: input is a byte now and then. */
-#define COLD __attribute__((cold))
-
-#define QUIT        0x1c /* Ctrl-\ */
-#define INPUT_BYTES 256u
-#define EMPTY_MAX   1000u /* interrupts one after another with nothing to receive */
+#define HOST_OUT  0x0e
+#define HOST_ERR  0x0f
+#define HOST_FILE 'F' /* behind HOST_ESCAPE */
 
 #define WAIT_DIVISOR  10       /* the longest wait, as a part of a second */
 #define WAIT_TICKS_HZ 20000000 /* clock assumed until clock_init */
 
 /* Written at boot by one hart, then only read. */
-static const struct uart_driver *driver = &uart_firmware;
-static struct uart_port port;
-static bool shared;    /* other harts may be running: locks count */
-static bool host_link; /* frame the streams */
+struct serial serial = {.driver = &uart_firmware};
+static bool shared; /* other harts may be running: locks count */
 
 /* Protected by line (or by being alone). */
 static struct spin line;
@@ -114,18 +91,6 @@ static _Atomic uint32_t late_used; /* bytes there; read without the lock too */
 static _Atomic uint32_t late_lost; /* bytes dropped since the last report */
 static _Atomic uint32_t panicking; /* one hart is left: pass all locks by */
 
-/* Protected by input_lock, held with interrupts masked and for a few bytes only. */
-static struct spin input_lock;
-static struct input {
-    uint8_t byte[INPUT_BYTES];
-    uint32_t at, n; /* the oldest, and how many */
-} input, typed;
-static struct input *hears = &input; /* where bytes go that come in; written at boot */
-static bool escaped;                 /* the host's DLE has come, and its byte not yet */
-static bool listening;               /* there is an interrupt … */
-static bool deaf;                    /* … which is off: no room */
-static uint32_t empty;               /* so many came for nothing, the last ones */
-
 /* ---- Bytes */
 
 static uint64_t wait_limit(void)
@@ -138,10 +103,10 @@ static uint64_t wait_limit(void)
  * is never given up. */
 static unsigned wait_room(void)
 {
-    uint64_t begin = arch_ticks(), limit = host_link ? UINT64_MAX : stuck ? 0 : wait_limit();
+    uint64_t begin = arch_ticks(), limit = serial.host_link ? UINT64_MAX : stuck ? 0 : wait_limit();
     for (;;) {
         uint64_t now = arch_ticks();
-        unsigned n = driver->room(&port);
+        unsigned n = serial.driver->room(&serial.port);
         if (n || now - begin >= limit) {
             stuck = n == 0;
             return n;
@@ -155,7 +120,7 @@ static void put_byte(uint8_t c)
     if (!room)
         room = wait_room();
     if (room) {
-        driver->send(&port, c);
+        serial.driver->send(&serial.port, c);
         room--;
     }
 }
@@ -189,7 +154,7 @@ static void put_text_host(enum console_stream to, const char *s, size_t n)
 static void put_text(enum console_stream to, const char *s, size_t n)
 {
     room = 0; /* firmware may have used the line since */
-    if (host_link) {
+    if (serial.host_link) {
         put_text_host(to, s, n);
         return;
     }
@@ -211,7 +176,7 @@ static char *decimal(char *end, unsigned v)
 
 /* ---- The line */
 
-static bool alone(void)
+bool console_alone(void)
 {
     /* relaxed: true only on the one hart that set it; the others are stopped. */
     return !shared || atomic_load_explicit(&panicking, memory_order_relaxed);
@@ -237,7 +202,7 @@ static bool late_put(const char *s, size_t n, uint32_t limit)
 /* Takes exactly n bytes out, n ≤ late_used. Line held, or alone. */
 static void late_take(char *buf, uint32_t n)
 {
-    bool lock = !alone();
+    bool lock = !console_alone();
     uintptr_t irq = arch_irq_save();
     if (lock)
         spin_lock(&late_lock);
@@ -308,7 +273,7 @@ static void line_release(const uintptr_t *irq)
 
 void console_write(enum console_stream to, const char *s, size_t n)
 {
-    if (alone()) {
+    if (console_alone()) {
         put_text(to, s, n);
         return;
     }
@@ -337,7 +302,7 @@ static bool post_once(const char *s, size_t n, uint32_t limit, const uintptr_t *
 
 void console_post(const char *s, size_t n)
 {
-    if (alone()) {
+    if (console_alone()) {
         put_text(CONSOLE_ERR, s, n);
         return;
     }
@@ -371,7 +336,7 @@ void console_panic_mode(void)
 
 bool console_try_post(const char *s, size_t n)
 {
-    if (alone()) {
+    if (console_alone()) {
         put_text(CONSOLE_ERR, s, n);
         return true;
     }
@@ -383,7 +348,7 @@ bool console_try_post(const char *s, size_t n)
 
 void console_hold(void)
 {
-    if (!alone())
+    if (!console_alone())
         spin_lock(&line);
 }
 
@@ -395,24 +360,24 @@ void console_solo(bool on)
 
 void console_let_go(void)
 {
-    if (!alone())
+    if (!console_alone())
         line_release(NULL);
 }
 
-COLD bool console_try_hold(void)
+bool console_try_hold(void)
 {
-    return alone() || spin_try_lock(&line);
+    return console_alone() || spin_try_lock(&line);
 }
 
-COLD static void all_sent(void)
+static void all_sent(void)
 {
     uint64_t begin = arch_ticks();
-    while (!driver->idle(&port) && arch_ticks() - begin < wait_limit())
+    while (!serial.driver->idle(&serial.port) && arch_ticks() - begin < wait_limit())
         arch_relax(0);
 }
 
 /* The holder goes on in the stream that it had, and with the room that it had seen. */
-COLD void console_barge(bool on)
+void console_barge(bool on)
 {
     static enum console_stream was;
     if (on) {
@@ -420,127 +385,12 @@ COLD void console_barge(bool on)
         put_text(CONSOLE_ERR, "\n", 1);
     } else {
         all_sent();
-        if (host_link && was != 0)
+        if (serial.host_link && was != 0)
             put_text_host(was, "", 0);
     }
 }
 
-/* ---- Input. Those that say "locked" want input_lock, or to be alone. */
-
-COLD static void put_locked(struct input *in, int c)
-{
-    in->byte[(in->at + in->n++) % INPUT_BYTES] = (uint8_t)c;
-}
-
-COLD static unsigned hear_locked(void)
-{
-    unsigned new = 0;
-    int c;
-    while (hears->n < INPUT_BYTES && (c = driver->receive(&port)) >= 0) {
-        empty = 0;
-        if (c == QUIT) {
-            new |= CONSOLE_QUIT;
-        } else if (host_link && c == HOST_ESCAPE && !escaped) {
-            escaped = true;
-        } else {
-            put_locked(hears, escaped ? c ^ HOST_XOR : c);
-            escaped = false;
-            new |= CONSOLE_BYTES;
-        }
-    }
-    bool full = hears->n == INPUT_BYTES;
-    if (listening && full != deaf) {
-        deaf = full;
-        driver->listen(&port, !full);
-    }
-    return new;
-}
-
-COLD static __attribute__((noinline)) uintptr_t input_begin(void)
-{
-    uintptr_t irq = arch_irq_save();
-    if (!alone())
-        spin_lock(&input_lock);
-    return irq;
-}
-
-COLD static __attribute__((noinline)) void input_end(uintptr_t irq)
-{
-    if (!alone())
-        spin_unlock(&input_lock);
-    arch_irq_restore(irq);
-}
-
-COLD static int input_get(struct input *in)
-{
-    uintptr_t irq = input_begin();
-    /* What the interrupt's handler takes in is told to whom it concerns: nothing is to be had before it. */
-    unsigned new = !listening || deaf ? hear_locked() : 0;
-    int c = -1;
-    if (in->n > 0) {
-        c = in->byte[in->at++ % INPUT_BYTES];
-        in->n--;
-    }
-    input_end(irq);
-    if (new &CONSOLE_QUIT)
-        sched_console_quit();
-    return c;
-}
-
-int console_getc(void)
-{
-    return input_get(&input);
-}
-
-int console_key(void)
-{
-    return input_get(&typed);
-}
-
-COLD bool console_feed(int c)
-{
-    uintptr_t irq = input_begin();
-    bool fits = input.n < INPUT_BYTES;
-    if (fits)
-        put_locked(&input, c);
-    input_end(irq);
-    return fits;
-}
-
-COLD unsigned console_hear(void)
-{
-    static const char told[] =
-        "pinion: the console interrupts for nothing: it is looked at when somebody reads\n";
-    uintptr_t irq = input_begin();
-    empty++;
-    unsigned new = hear_locked();
-    bool broken = listening && empty >= EMPTY_MAX;
-    if (broken) {
-        listening = false;
-        driver->listen(&port, false);
-    }
-    input_end(irq);
-    if (broken)
-        console_post(told, sizeof(told) - 1);
-    return new;
-}
-
-void console_to_monitor(void)
-{
-    hears = &typed;
-}
-
-COLD bool console_listen(void)
-{
-    if (driver->listen == NULL)
-        return false;
-    uintptr_t irq = input_begin();
-    listening = true;
-    empty = 0;
-    driver->listen(&port, true);
-    input_end(irq);
-    return true;
-}
+/* ---- The end */
 
 static void put_exit_record(int status)
 {
@@ -559,12 +409,12 @@ static void put_exit_record(int status)
 
 void console_exit_record(int status)
 {
-    bool lock = !alone();
+    bool lock = !console_alone();
     if (lock)
         spin_lock(&line);
     late_write();
     room = 0;
-    if (host_link)
+    if (serial.host_link)
         put_exit_record(status);
     all_sent();
     if (lock)
@@ -587,28 +437,28 @@ static const struct uart_driver *driver_for(enum console_kind kind)
 
 void console_init(const struct machine_console *c, uintptr_t regs)
 {
-    driver = driver_for(c->kind);
-    port = (struct uart_port){
+    serial.driver = driver_for(c->kind);
+    serial.port = (struct uart_port){
         .regs = regs,
         .reg_shift = c->reg_shift,
         .io_width = c->reg_io_width,
     };
-    driver->start(&port);
+    serial.driver->start(&serial.port);
     stream = CONSOLE_ERR;
 }
 
 void console_remap(uintptr_t regs)
 {
-    port.regs = regs;
+    serial.port.regs = regs;
     shared = true;
 }
 
 void console_host_link(void)
 {
-    host_link = true;
+    serial.host_link = true;
 }
 
 const char *console_name(void)
 {
-    return driver->name;
+    return serial.driver->name;
 }

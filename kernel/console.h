@@ -60,7 +60,7 @@ bool console_try_hold(void);
 void console_barge(bool on);
 
 /*
- * Input (console.c): the program's, or what is typed at the monitor, which somebody at the console takes
+ * Input (input.c): the program's, or what is typed at the monitor, which somebody at the console takes
  * or passes on. A byte, or -1: there is none. Never waits. Any context but a handler.
  */
 int console_getc(void);

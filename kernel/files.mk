@@ -1,4 +1,5 @@
 SRCS += kernel/console.c
+SRCS += kernel/input.c
 SRCS += kernel/uart_16550.c
 SRCS += kernel/uart_pl011.c
 SRCS += kernel/uart_sifive.c
@@ -29,7 +30,7 @@ SRCS += kernel/crc.c
 
 COLD += $(addprefix kernel/,uart_16550.c uart_pl011.c uart_sifive.c uart_firmware.c print.c format.c \
         machine.c machine_console.c machine_hart.c machine_irq.c tree.c size_class.c vm.c \
-        power.c outfile.c console.c stack_trim.c symbols.c libc.c crc.c)
+        power.c outfile.c console.c input.c stack_trim.c symbols.c libc.c crc.c)
 
 # The rest is what Linux does on the host, or board/host in its name.
 ifeq ($(ARCH),host)

@@ -32,6 +32,7 @@ static void unit_irq_restore(uintptr_t was)
 #define arch_irq_save    unit_irq_save
 #define arch_irq_restore unit_irq_restore
 #include "kernel/console.c"
+#include "kernel/input.c"
 #undef arch_ticks
 
 uint64_t clock_hz(void)
@@ -103,7 +104,7 @@ static void console_anew(bool other_harts, bool host)
 {
     struct machine_console c = {.kind = CONSOLE_16550};
     wire_n = 0;
-    uart_dead = stuck = host_link = shared = false;
+    uart_dead = stuck = serial.host_link = shared = false;
     on_byte = NULL;
     panicking = false;
     memset(&line, 0, sizeof line);
