@@ -29,6 +29,10 @@
  * trap 3). If both see it, the line's lock decides. If neither gets the line, a third hart
  * has it and goes through B's steps later.
  *
+ * Order. A hart that has left text in late may have a piece to write before the holder, slow or
+ * preempted, comes to late. What it said first is to come first, so whoever gets the line, for whatever,
+ * writes what lies in late before anything else.
+ *
  * If late is full: who has interrupts on lets them in, pauses and tries again for as long as it
  * takes; the holder is at work. Who has them masked may be a handler on top of the holder, and
  * waiting would keep him from ever making room: the text is dropped, its bytes are counted, and the
@@ -248,6 +252,13 @@ static void late_write(void)
         report_lost(lost);
 }
 
+/* Waits for the line. What its caller has posted before, on this hart or another, is on the wire then. */
+static void line_take(void)
+{
+    spin_lock(&line);
+    late_write();
+}
+
 /*
  * Gives the line up; the end of hart B in the essay. irq: what arch_irq_restore takes, to let
  * interrupts in between two rounds, when we hold nothing; NULL: the caller has not masked them.
@@ -277,7 +288,7 @@ void console_write(enum console_stream to, const char *s, size_t n)
         put_text(to, s, n);
         return;
     }
-    spin_lock(&line);
+    line_take();
     put_text(to, s, n);
     line_release(NULL);
 }
@@ -349,7 +360,7 @@ bool console_try_post(const char *s, size_t n)
 void console_hold(void)
 {
     if (!console_alone())
-        spin_lock(&line);
+        line_take();
 }
 
 void console_solo(bool on)
@@ -366,7 +377,12 @@ void console_let_go(void)
 
 bool console_try_hold(void)
 {
-    return console_alone() || spin_try_lock(&line);
+    if (console_alone())
+        return true;
+    bool taken = spin_try_lock(&line);
+    if (taken)
+        late_write();
+    return taken;
 }
 
 static void all_sent(void)

@@ -228,6 +228,32 @@ TEST(who_prints_into_a_piece_leaves_its_stream_as_it_was)
     CHECK(wire_is("\x0ehalf\x0f\nword\n\x0e"));
 }
 
+/* The holder has let the line go and not yet looked at late. */
+TEST(what_a_hart_says_comes_in_its_order)
+{
+    console_anew(true, false);
+    spin_lock(&line);
+    console_post("first\n", 6);
+    spin_unlock(&line);
+    write_text(CONSOLE_OUT, "second\n");
+    CHECK(wire_is("first\r\nsecond\r\n"));
+    for (int tries = 0; tries < 2; tries++) {
+        console_anew(true, false);
+        spin_lock(&line);
+        console_post("first\n", 6);
+        spin_unlock(&line);
+        if (tries)
+            CHECK(console_try_hold());
+        else
+            console_hold();
+        console_solo(true);
+        console_post("second\n", 7);
+        console_solo(false);
+        console_let_go();
+        CHECK(wire_is("first\r\nsecond\r\n"));
+    }
+}
+
 TEST(host_link_frames_streams_escapes_data_and_sends_the_status)
 {
     console_anew(true, true);
