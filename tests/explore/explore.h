@@ -65,3 +65,14 @@ void part_runs(struct g *g, void (*fn)(void *));
 /* Writes to what a goroutine takes along, as its run would; and reads it, as a resumption would. */
 void part_saves(struct g *g, uint64_t value);
 uint64_t part_resumes(struct g *g);
+
+/* ---- console.c, for scenarios of the monitor: setup calls sched_console first ---- */
+
+/* c is typed; the UART interrupts this hart. Any context. */
+void console_type(int c);
+/* c is typed, and its interrupt is yet to come. */
+void console_put(int c);
+/* So many of the keys have been read. */
+unsigned console_taken(void);
+/* So often have all goroutines been printed. */
+unsigned console_dumps(void);

@@ -3,6 +3,7 @@
  */
 #include <pinion.h>
 #include "sched/atomic.h"
+#include "sched/freeze.h"
 #include "sched/global.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
@@ -118,6 +119,40 @@ static void stop_main(void *unused)
 }
 
 SCENARIO(the_world_stops_and_goes_on, .main = stop_main);
+
+/* ---- freezing ---- */
+
+static int moves, seen;
+static _Atomic bool over;
+
+static void move(void *unused)
+{
+    (void)unused;
+    while (!load_relaxed(&over)) { /* relaxed: a flag */
+        moves++;
+        EXPECT(seen <= moves, "they have seen what has not been");
+        arch_relax(0);
+    }
+}
+
+/* What is plain is theirs who freezes, in between; and what he has written is seen afterwards. */
+static void freeze_main(void *unused)
+{
+    (void)unused;
+    go(move, NULL);
+    for (int i = 0; i < 12; i++) /* until it runs elsewhere */
+        arch_relax(0);
+    preempt_off();
+    for (int i = 0; i < 2; i++) {
+        freeze_begin();
+        seen = moves;
+        freeze_end();
+    }
+    preempt_on();
+    store_relaxed(&over, true); /* relaxed: a flag */
+}
+
+SCENARIO(nobody_moves_while_frozen, .main = freeze_main);
 
 /* ---- sections ---- */
 
