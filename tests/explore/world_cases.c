@@ -3,6 +3,7 @@
  */
 #include <pinion.h>
 #include "sched/atomic.h"
+#include "sched/chunk.h"
 #include "sched/freeze.h"
 #include "sched/global.h"
 #include "sched/preempt.h"
@@ -154,6 +155,30 @@ static void freeze_main(void *unused)
 
 SCENARIO(nobody_moves_while_frozen, .main = freeze_main);
 
+/* ---- the list of all goroutines, which grows while somebody walks it ---- */
+
+static void they_are_kept(void)
+{
+    chunk_init();
+    chunk_keep();
+}
+
+static void makes_goroutines(void)
+{
+    EXPECT(chunk_take() != NULL, "there is memory");
+}
+
+static void walks(void)
+{
+    struct g_walk w;
+    g_walk_begin(&w);
+    for (struct g *g; (g = g_walk_next(&w)) != NULL;)
+        EXPECT(g->id == 0, "nobody has a number");
+}
+
+SCENARIO(all_goroutines_are_walked_while_more_are_made, .setup = they_are_kept,
+         .hart = {makes_goroutines, walks});
+
 /* ---- sections ---- */
 
 static void in_a_section(void *unused)
@@ -262,3 +287,28 @@ static void comes_back(void)
 /* One of the two gets it. */
 SCENARIO(a_section_ends_while_sysmon_looks, .setup = a_hart_rests,
          .hart = {comes_back, watches_sections});
+
+/* ---- sysmon's duty: it ends, or is passed on, while a section begins ---- */
+
+static void begins_a_section(void)
+{
+    section_lend(part_m(0));
+}
+
+static void goes_off_duty(void)
+{
+    struct m *m = part_m(1);
+    sysmon_round(m);
+    sysmon_pass_on();
+    sysmon_round(m);
+}
+
+static void sections_are_watched(void)
+{
+    EXPECT(P_STATUS(load_relaxed(&part_p(0)->status)) != P_SYSCALL ||
+               load_relaxed(&sched.sysmon) != NULL,
+           "a section goes on, and nobody watches it");
+}
+
+SCENARIO(a_section_that_begins_as_the_duty_ends_is_watched, .setup = a_hart_rests,
+         .hart = {begins_a_section, goes_off_duty}, .check = sections_are_watched);
