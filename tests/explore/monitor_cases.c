@@ -4,16 +4,12 @@
  * quit.c's own handler.
  */
 #include <pinion.h>
-#include "kernel/clock.h"
 #include "kernel/console.h"
 #include "kernel/trap.h"
 #include "sched/atomic.h"
-#include "sched/chunk.h"
-#include "sched/global.h"
 #include "sched/monitor.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
-#include "sched/runq.h"
 #include "sched/sched.h"
 #include "sched/timer.h"
 #include "tests/explore/explore.h"
@@ -27,46 +23,19 @@ static void listen(void)
 
 /* ---- O90 by itself: one hart runs the shell, others are ticks that have seen a key ---- */
 
-#define LEAVERS 5 /* a hart's */
-
-static unsigned used[HARTS_MAX];
-
-static void turn(void *unused, struct arch_hart *hart);
-
-static void leave(void *unused)
-{
-    (void)unused;
-    arch_leave(NULL, &g_self()->m->hart, turn);
-}
-
 static void a_shell_begins(void)
 {
-    chunk_init();
+    part_has_goroutines();
     listen();
-    for (unsigned i = 0; i < LEAVERS * sched.n_m; i++)
-        part_runs(part_g(i), leave);
-    for (unsigned i = 0; i < sched.n_m; i++)
-        part_m(i)->slice_end = CLOCK_NEVER;
 }
 
-/* The scheduler between two goroutines; it goes home when there is none. Who parks leaves to another. */
-static void turn(void *unused, struct arch_hart *hart)
+static void nothing_more(void)
 {
-    (void)unused;
-    struct m *m = (struct m *)hart;
-    struct p *p = m->p;
-    struct g *g = runq_take_next(&p->runq);
-    if (g == NULL && (g = runq_get(&p->runq)) == NULL && (g = global_get(p, 1)) == NULL)
-        return;
-    EXPECT(g->status == G_RUNNABLE, "the shell has been made ready twice");
-    EXPECT(used[m->id] < LEAVERS, "there is no end");
-    runq_put_tail(p, part_g(LEAVERS * m->id + used[m->id]++));
-    sched_resume(m, g);
 }
 
 static void shell_reads(void)
 {
-    turn(NULL, &part_m(0)->hart);
+    part_runs_all(nothing_more);
 }
 
 static void tick_with_a_key(unsigned i, int c)
@@ -74,7 +43,7 @@ static void tick_with_a_key(unsigned i, int c)
     console_put(c);
     while (!monitor_wake(part_m(i)))
         arch_relax(0);
-    turn(NULL, &part_m(i)->hart);
+    part_runs_all(nothing_more);
 }
 
 static void a_key_comes(void)
