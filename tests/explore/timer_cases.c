@@ -5,6 +5,7 @@
 #include "kernel/clock.h"
 #include "sched/atomic.h"
 #include "sched/pool.h"
+#include "sched/timechan.h"
 #include "sched/timer.h"
 #include "tests/explore/explore.h"
 
@@ -41,6 +42,32 @@ static void stop_main(void *unused)
 }
 
 SCENARIO(a_timer_is_stopped_or_fires, .main = stop_main);
+
+/* ---- a timer with a channel is freed while a hart has it in hand; the next one has its memory ---- */
+
+static timer *with_channel;
+
+static void one_is_due(void)
+{
+    with_channel = time_new_timer(0);
+    timechan_arm(with_channel->c);
+}
+
+static void frees_it(void)
+{
+    struct chan *was = with_channel->c;
+    timer_free(with_channel);
+    with_channel = time_new_timer(1000000);
+    EXPECT(with_channel->c == was, "the pool has it");
+    EXPECT(timer_stop(with_channel), "it has not fired");
+}
+
+static void fires_it(void)
+{
+    timers_run_others(part_p(1), part_p(0));
+}
+
+SCENARIO(a_timer_in_a_harts_hands_is_not_freed, .setup = one_is_due, .hart = {frees_it, fires_it});
 
 /* ---- contexts ---- */
 
