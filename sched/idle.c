@@ -294,7 +294,7 @@ static void take_ipi(struct m *m)
 {
     switch (irq_poll(m->hart_no)) {
     case IRQ_IPI: m->soft_irqs++; break;
-    case IRQ_TIMER: timers_interrupt(m); break;
+    case IRQ_TIMER: timers_interrupt_at(m, NULL); break;
     case IRQ_DEVICE:
     case IRQ_NONE: break;
     }

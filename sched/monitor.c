@@ -28,7 +28,11 @@
  *     W4  came? takes waiter back          K4  takes waiter: ready
  *
  * O90: of W4 and K4 at least one sees the other's write, and who gets `waiter` out by exchange makes it
- * ready, once. K does so through the global queue, under the scheduler's lock. A handler may not wait for
+ * ready, once. Between W3 and W4 K may have done so already, and the shell have run on another hart and
+ * parked there: what W4 takes out then is of that later wait, with registers that were saved elsewhere. So
+ * W4 acquires, as K4 does; that the shell is woken for nothing does no harm.
+ *
+ * K makes it ready through the global queue, under the scheduler's lock. A handler may not wait for
  * that (trap 23), but try: what it has interrupted does not hold it then, and nothing of that can come
  * before the handler returns. From there on all is as for a goroutine that calls: whoever sleeps is woken
  * (O3), whoever has no slice gets one (O19).
@@ -81,9 +85,10 @@ static void wait_commit(void *arg, struct arch_hart *hart)
     /* O90: release pairs with the acquire in monitor_wake: its context is saved. */
     store_release(&waiter, (struct g *)arg);
     fence_full(); /* O90: W3, pairs with the fence in monitor_wake */
-    /* relaxed, both: ordered by the fence; who is taken out was put in here. */
+    /* relaxed: ordered by the fence. */
     if (load_relaxed(&came) &&
-        atomic_exchange_explicit(&waiter, NULL, memory_order_relaxed) != NULL) /* relaxed: too */
+        /* O90: acquire pairs with the release above, on whichever hart it parked last. */
+        atomic_exchange_explicit(&waiter, NULL, memory_order_acquire) != NULL)
         g_ready_tail(arg);
     sched_next((struct m *)hart);
 }

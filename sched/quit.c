@@ -44,7 +44,7 @@
 
 static _Atomic uint32_t asked; /* CONSOLE_…; Q2 */
 static bool monitor;           /* there is one; written at boot */
-static unsigned tries;         /* who has the freeze, or lost it to another just now: a hint */
+static _Atomic unsigned tries; /* dumps that had to be put off; of several ticks, so roughly */
 
 void quit_again(struct m *m, int64_t after)
 {
@@ -98,10 +98,12 @@ static void print_all(const struct arch_frame *f)
 static bool dump(const struct arch_frame *f, bool calm)
 {
     bool mine = console_try_hold();
-    bool ready = (mine && calm) || ++tries > QUIT_TRIES;
+    /* relaxed, both: a count; nothing goes with it. */
+    bool ready =
+        (mine && calm) || atomic_fetch_add_explicit(&tries, 1, memory_order_relaxed) >= QUIT_TRIES;
     bool frozen = ready && freeze_try();
     if (frozen) {
-        tries = 0;
+        store_relaxed(&tries, 0); /* relaxed: as above */
         console_solo(true);
         if (!mine)
             console_barge(true);

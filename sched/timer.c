@@ -407,7 +407,7 @@ void timers_extra_slow(struct m *m, struct arch_frame *f)
         chaos_tick(m);
 }
 
-static inline void interrupt(struct m *m)
+void timers_interrupt(struct m *m)
 {
     m->timer_irqs++;
     /* relaxed: to itself; a hart that is just giving its P up sees at least one of the two. */
@@ -423,15 +423,9 @@ static inline void interrupt(struct m *m)
     }
 }
 
-void timers_interrupt(struct m *m)
-{
-    interrupt(m);
-    timers_extra(m);
-}
-
 void timers_interrupt_at(struct m *m, struct arch_frame *f)
 {
-    interrupt(m);
+    timers_interrupt(m);
     timers_extra_slow(m, f);
 }
 

@@ -56,9 +56,11 @@ const struct g *timer_sleeper(const struct timer_node *t);
 void timers_take_all(struct p *p, struct p *from);
 /* Arms m's comparator for `when`, unless it fires before that anyway. m's own. */
 void timers_arm_at(struct m *m, int64_t when);
-/* The timer interrupt of m. */
+/* The timer interrupt of m, when there are no extras. One that is asked for meanwhile is another hart's,
+ * which asks its own timer as well: not to be looked for again, since nobody knows here what was
+ * interrupted. */
 void timers_interrupt(struct m *m);
-/* The same where extras may want to know what it has interrupted. */
+/* The same, and extras, which may want to know what it has interrupted; f: as in timers_extra_slow. */
 void timers_interrupt_at(struct m *m, struct arch_frame *f);
 
 /* What else a timer interrupt is used for. Mostly for nothing, which one load tells. Atomic, since bits come
@@ -74,7 +76,7 @@ static inline uint32_t timers_extras(void)
     /* relaxed: what goes with a bit is ordered by the freeze, or acquired (O91). */
     return atomic_load_explicit(&timer_extras, memory_order_relaxed);
 }
-/* f: what was interrupted, NULL if it was nothing or is not known. */
+/* f: what was interrupted, NULL: nothing, but a hart that waits. */
 void __attribute__((noinline)) timers_extra_slow(struct m *m, struct arch_frame *f);
 static inline void timers_extra(struct m *m)
 {

@@ -62,6 +62,22 @@ bool part_interrupted(unsigned i);
 struct g *part_g(unsigned n);
 /* It may be run after all, once: fn(g), which ends in arch_leave. From setup. */
 void part_runs(struct g *g, void (*fn)(void *));
+/* Goroutines may be made; they take part_g(0) … (14). From setup. */
+void part_has_goroutines(void);
+/* This hart, on its scheduler's stack, runs those that are queued with it, or globally; when it finds none it
+ * calls fn instead. For last. */
+void part_runs_all(void (*fn)(void));
 /* Writes to what a goroutine takes along, as its run would; and reads it, as a resumption would. */
 void part_saves(struct g *g, uint64_t value);
 uint64_t part_resumes(struct g *g);
+
+/* ---- console.c, for scenarios of the monitor: setup calls sched_console first ---- */
+
+/* c is typed; the UART interrupts this hart. Any context. */
+void console_type(int c);
+/* c is typed, and its interrupt is yet to come. */
+void console_put(int c);
+/* So many of the keys have been read. */
+unsigned console_taken(void);
+/* So often have all goroutines been printed. */
+unsigned console_dumps(void);

@@ -1,9 +1,14 @@
 /*
- * parts: what a scenario of parts starts from: for each hart an M that holds a P, and Gs that never run.
+ * parts: what a scenario of parts starts from: for each hart an M that holds a P, and Gs that never run; or
+ * goroutines that do, with as much of a scheduler's turn as they need.
  */
 #include <string.h>
 #include "kernel/clock.h"
 #include "sched/atomic.h"
+#include "sched/chunk.h"
+#include "sched/global.h"
+#include "sched/proc.h"
+#include "sched/runq.h"
 #include "tests/explore/engine.h"
 
 static struct m *ms[HARTS_MAX];
@@ -101,4 +106,51 @@ void part_saves(struct g *g, uint64_t value)
 uint64_t part_resumes(struct g *g)
 {
     return (uint64_t)g->wait_data;
+}
+
+/* ---- a scheduler between goroutines, which goes home when there is none ---- */
+
+#define LEAVERS 5 /* a hart's: who parks, or ends, leaves to another */
+
+static unsigned left[HARTS_MAX];
+static void (*then[HARTS_MAX])(void);
+
+static void turn(void *unused, struct arch_hart *arch);
+
+static void leave(void *unused)
+{
+    (void)unused;
+    arch_leave(NULL, &g_self()->m->hart, turn);
+}
+
+static void turn(void *unused, struct arch_hart *arch)
+{
+    (void)unused;
+    struct m *m = (struct m *)arch;
+    struct p *p = m->p;
+    struct g *g = runq_take_next(&p->runq);
+    if (g == NULL && (g = runq_get(&p->runq)) == NULL && (g = global_get(p, 1)) == NULL) {
+        then[m->id]();
+        return;
+    }
+    EXPECT(g->status == G_RUNNABLE, "goroutine %ld has been made ready twice", (long)g->id);
+    EXPECT(left[m->id] < LEAVERS, "there is no end of goroutines");
+    runq_put_tail(p, part_g(LEAVERS * m->id + left[m->id]++));
+    sched_resume(m, g);
+}
+
+void part_has_goroutines(void)
+{
+    chunk_init();
+    for (unsigned i = 0; i < LEAVERS * sched.n_m; i++)
+        part_runs(part_g(i), leave);
+    for (unsigned i = 0; i < sched.n_m; i++)
+        ms[i]->slice_end = CLOCK_NEVER;
+}
+
+void part_runs_all(void (*fn)(void))
+{
+    struct m *m = ms[self];
+    then[self] = fn;
+    turn(NULL, &m->hart);
 }

@@ -2,7 +2,11 @@
  * timer_cases: timers that fire while they are stopped or freed; contexts that end; a pool.
  */
 #include <pinion.h>
+#include "kernel/clock.h"
 #include "sched/atomic.h"
+#include "sched/pool.h"
+#include "sched/timechan.h"
+#include "sched/timer.h"
 #include "tests/explore/explore.h"
 
 static waitgroup wg;
@@ -38,6 +42,32 @@ static void stop_main(void *unused)
 }
 
 SCENARIO(a_timer_is_stopped_or_fires, .main = stop_main);
+
+/* ---- a timer with a channel is freed while a hart has it in hand; the next one has its memory ---- */
+
+static timer *with_channel;
+
+static void one_is_due(void)
+{
+    with_channel = time_new_timer(0);
+    timechan_arm(with_channel->c);
+}
+
+static void frees_it(void)
+{
+    struct chan *was = with_channel->c;
+    timer_free(with_channel);
+    with_channel = time_new_timer(1000000);
+    EXPECT(with_channel->c == was, "the pool has it");
+    EXPECT(timer_stop(with_channel), "it has not fired");
+}
+
+static void fires_it(void)
+{
+    timers_run_others(part_p(1), part_p(0));
+}
+
+SCENARIO(a_timer_in_a_harts_hands_is_not_freed, .setup = one_is_due, .hart = {frees_it, fires_it});
 
 /* ---- contexts ---- */
 
@@ -97,6 +127,32 @@ static void context_free_main(void *unused)
 
 SCENARIO(the_last_one_frees_a_context, .main = context_free_main);
 
+static void cancel_parent(void *unused)
+{
+    (void)unused;
+    context_cancel(ctx);
+    waitgroup_done(&wg);
+}
+
+/* Its parent may be cancelled while the child's timer is made. */
+static void deadline_main(void *unused)
+{
+    (void)unused;
+    ctx = context_with_cancel(context_background());
+    waitgroup_add(&wg, 1);
+    go(cancel_parent, NULL);
+    for (int i = 0; i < 6; i++) /* until it runs elsewhere, nearly */
+        arch_relax(0);
+    context *child = context_with_timeout(ctx, 1000000000);
+    waitgroup_wait(&wg);
+    EXPECT(context_err(child) != NULL, "its parent has ended");
+    for (unsigned i = 0; i < sched.n_p; i++)
+        EXPECT(load_relaxed(&sched.p[i]->timers.first) == CLOCK_NEVER,
+               "a context that has ended keeps its timer");
+}
+
+SCENARIO(a_context_that_ends_as_it_is_made_keeps_no_timer, .main = deadline_main);
+
 /* ---- pools ---- */
 
 static pool p;
@@ -123,3 +179,57 @@ static void pool_main(void *unused)
 }
 
 SCENARIO(an_object_of_a_pool_is_ones_alone, .main = pool_main);
+
+/* A trim of all pools, as its timer has it, and one who puts meanwhile into a pool that is empty. */
+static unsigned trims;
+
+static void drop(void *object)
+{
+    int *mine = object;
+    EXPECT(*mine == 1, "it is %d", *mine);
+    *mine = 2;
+}
+
+static pool dropping = {.drop = drop};
+
+static void an_empty_pool_is_watched(void)
+{
+    part_has_goroutines();
+    pool_trim_ns = 0;
+    pool_put(&dropping, &objects[1]);
+    pool_get(&dropping);
+}
+
+static void puts_one(void)
+{
+    objects[0] = 1;
+    pool_put(&dropping, &objects[0]);
+}
+
+static void fires_trims(void)
+{
+    if (trims++ == 3)
+        return;
+    for (unsigned i = 0; i < 2; i++)
+        timers_run_others(part_p(1), part_p(i));
+    part_runs_all(fires_trims);
+}
+
+static void it_is_dropped_sometime(void)
+{
+    EXPECT(objects[0] == 2 || part_p(0)->timers.n + part_p(1)->timers.n > 0,
+           "an object lies in a pool, and no timer is set");
+}
+
+SCENARIO(what_is_put_while_a_pool_is_trimmed_is_dropped, .setup = an_empty_pool_is_watched,
+         .hart = {puts_one, fires_trims}, .check = it_is_dropped_sometime);
+
+/* The first makes a victim of it, the second drops that. */
+static void trims_twice(void)
+{
+    pool_trim();
+    pool_trim();
+}
+
+SCENARIO(what_is_trimmed_is_there_whole, .setup = an_empty_pool_is_watched,
+         .hart = {puts_one, trims_twice}, .check = it_is_dropped_sometime);

@@ -3,6 +3,8 @@
  */
 #include <pinion.h>
 #include "sched/atomic.h"
+#include "sched/chunk.h"
+#include "sched/freeze.h"
 #include "sched/global.h"
 #include "sched/preempt.h"
 #include "sched/proc.h"
@@ -119,6 +121,64 @@ static void stop_main(void *unused)
 
 SCENARIO(the_world_stops_and_goes_on, .main = stop_main);
 
+/* ---- freezing ---- */
+
+static int moves, seen;
+static _Atomic bool over;
+
+static void move(void *unused)
+{
+    (void)unused;
+    while (!load_relaxed(&over)) { /* relaxed: a flag */
+        moves++;
+        EXPECT(seen <= moves, "they have seen what has not been");
+        arch_relax(0);
+    }
+}
+
+/* What is plain is theirs who freezes, in between; and what he has written is seen afterwards. */
+static void freeze_main(void *unused)
+{
+    (void)unused;
+    go(move, NULL);
+    for (int i = 0; i < 12; i++) /* until it runs elsewhere */
+        arch_relax(0);
+    preempt_off();
+    for (int i = 0; i < 2; i++) {
+        freeze_begin();
+        seen = moves;
+        freeze_end();
+    }
+    preempt_on();
+    store_relaxed(&over, true); /* relaxed: a flag */
+}
+
+SCENARIO(nobody_moves_while_frozen, .main = freeze_main);
+
+/* ---- the list of all goroutines, which grows while somebody walks it ---- */
+
+static void they_are_kept(void)
+{
+    chunk_init();
+    chunk_keep();
+}
+
+static void makes_goroutines(void)
+{
+    EXPECT(chunk_take() != NULL, "there is memory");
+}
+
+static void walks(void)
+{
+    struct g_walk w;
+    g_walk_begin(&w);
+    for (struct g *g; (g = g_walk_next(&w)) != NULL;)
+        EXPECT(g->id == 0, "nobody has a number");
+}
+
+SCENARIO(all_goroutines_are_walked_while_more_are_made, .setup = they_are_kept,
+         .hart = {makes_goroutines, walks});
+
 /* ---- sections ---- */
 
 static void in_a_section(void *unused)
@@ -227,3 +287,28 @@ static void comes_back(void)
 /* One of the two gets it. */
 SCENARIO(a_section_ends_while_sysmon_looks, .setup = a_hart_rests,
          .hart = {comes_back, watches_sections});
+
+/* ---- sysmon's duty: it ends, or is passed on, while a section begins ---- */
+
+static void begins_a_section(void)
+{
+    section_lend(part_m(0));
+}
+
+static void goes_off_duty(void)
+{
+    struct m *m = part_m(1);
+    sysmon_round(m);
+    sysmon_pass_on();
+    sysmon_round(m);
+}
+
+static void sections_are_watched(void)
+{
+    EXPECT(P_STATUS(load_relaxed(&part_p(0)->status)) != P_SYSCALL ||
+               load_relaxed(&sched.sysmon) != NULL,
+           "a section goes on, and nobody watches it");
+}
+
+SCENARIO(a_section_that_begins_as_the_duty_ends_is_watched, .setup = a_hart_rests,
+         .hart = {begins_a_section, goes_off_duty}, .check = sections_are_watched);

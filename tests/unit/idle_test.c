@@ -43,9 +43,9 @@ enum irq_event irq_poll(unsigned hart)
 struct m *_Atomic freezer;
 struct timer_node pool_timer;
 
-void timers_interrupt(struct m *m)
+void timers_interrupt_at(struct m *m, struct arch_frame *f)
 {
-    (void)m;
+    (void)m, (void)f;
 }
 
 void fatal_deadlock(int64_t live)
