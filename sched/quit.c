@@ -70,10 +70,11 @@ static void heard(void *unused)
         ask(new);
 }
 
-/* What was interrupted holds nothing of ours: a sleep, a goroutine's own code, a blocking section. */
+/* What was interrupted holds nothing of ours, nor is it noting an event with a P (ipi_send): a sleep
+ * without a P, a goroutine's own code, a blocking section. */
 static bool is_calm(const struct m *m, const struct arch_frame *f)
 {
-    if (f == NULL || m->idle_since != 0)
+    if (f == NULL || (m->idle_since != 0 && m->p == NULL))
         return true;
     const struct g *g = g_of(arch_frame_tp(f));
     if (g == m->g0 || arch_in_switch(arch_frame_pc(f)))
