@@ -38,6 +38,7 @@
  *     W3): who frees the lock then does no harm. It comes before the g_ready of those whose waits it
  *     counts: their records lie on their stacks (L3). A writer that is announced is no longer the
  *     unlock's; what counts of it is read, and its `since` set, with the bucket locked.
+ *     (the_mutex_profile_goes_on_and_off_in_a_run goes astray without.)
  */
 #include <pinion/runtime.h>
 #include "sched/atomic.h"

@@ -67,28 +67,31 @@ static inline int64_t wait_begins(void)
     return __builtin_expect(mutex_profiled(), 0) ? clock_ns() : 0;
 }
 
-/* The waits of the list have ended, and the first part of that of a writer that has waited since `moved`.
- * What of these is 0 began with the profile off. */
-static __attribute__((noinline, cold)) void note_waits(const struct waiter *w, int64_t moved)
+/* unlock_and_ready with the profile on. A time of 0 was taken with it off. */
+static __attribute__((noinline, cold)) void count_and_ready(struct bucket *b, struct waiter *list,
+                                                            int64_t moved)
 {
     int64_t now = clock_ns(), waited = moved != 0 ? now - moved : 0;
     uint32_t waits = moved != 0;
-    for (; w != NULL; w = w->next)
+    spin_unlock(&b->lock);
+    for (const struct waiter *w = list; w != NULL; w = w->next)
         if (w->since != 0) {
             waits++;
             waited += now - w->since;
         }
     if (waits > 0)
         mutex_profile_event(waits, waited);
+    lot_ready_all(list); /* E1 */
+    preempt_on();
 }
 
-static void unlock_and_ready(struct bucket *b, struct waiter *list, int64_t moved)
+/* The waits of the list have ended, and the first part of that of a writer that has waited since `moved`. */
+static inline void unlock_and_ready(struct bucket *b, struct waiter *list, int64_t moved)
 {
-    spin_unlock(&b->lock);
     if (__builtin_expect(mutex_profiled(), 0))
-        note_waits(list, moved); /* E1: before they run */
-    lot_ready_all(list);
-    preempt_on();
+        count_and_ready(b, list, moved);
+    else
+        lot_unlock_and_ready(b, list);
 }
 
 /* ---- readers ---- */

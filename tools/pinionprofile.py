@@ -35,7 +35,7 @@ LEFT_OUT = {
              "heap_calloc", "calloc", "heap_realloc", "realloc", "heap_aligned", "aligned_alloc",
              "memalign", "posix_memalign", "_malloc_r", "_calloc_r", "_realloc_r", "_memalign_r"},
     "mutex": {"mutex_profile_event", "unlock_any", "unlock_again", "mutex_unlock_slow_",
-              "note_waits", "unlock_and_ready", "rwmutex_unlock_slow_", "rwmutex_runlock_slow_"},
+              "count_and_ready", "rwmutex_unlock_slow_", "rwmutex_runlock_slow_"},
     "block": {"count_wait", "block_profile_park", "g_park_noted", "park_slowly", "g_park", "lot_park",
               "wait_for", "mutex_lock_slow_", "cond_wait",
               "waitgroup_wait", "semaphore_acquire_slow_", "rwmutex_rlock_slow_", "rwmutex_lock_slow_",

@@ -6,7 +6,7 @@
 #include "tests/target/check.h"
 
 #define WORKERS 6
-#define ROUNDS  300
+#define ROUNDS  1000
 
 static _Atomic bool over;
 static _Atomic int freed;
