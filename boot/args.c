@@ -16,7 +16,7 @@
  *     pinion.cpuprofile=HZ   a profile of the processors' time (sched/profile_cpu.c)
  *     pinion.goroutineprofile=MS  the stacks of all goroutines after MS milliseconds, or at the end
  *     pinion.heapprofile=BYTES    who allocates, one sample in so many bytes
- *     pinion.mutexprofile=N  who keeps others waiting for a mutex, one wait in N
+ *     pinion.mutexprofile=N  who keeps others waiting for a mutex or rwmutex, one unlock in N
  *     pinion.blockprofile=NS where goroutines wait, one sample in so many nanoseconds of it
  *     pinion.monitor         a shell at the console (sched/monitor.c); also pinion.monitor=1
  *     pinion.memstats        a table of memory's use at the end; also pinion.memstats=1

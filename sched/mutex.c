@@ -145,11 +145,6 @@ static inline bool wake(mutex *m, struct bucket *b, struct waiter *w, bool more,
 
 _Atomic uint32_t mutex_profile_fraction;
 
-static inline bool profiled(void)
-{
-    return load_relaxed(&mutex_profile_fraction) != 0; /* relaxed: from some moment on */
-}
-
 static __attribute__((noinline)) void unlock_any(mutex *m, uint32_t s)
 {
     if (leave_to_woken(m, s))
@@ -170,8 +165,8 @@ static __attribute__((noinline)) void unlock_any(mutex *m, uint32_t s)
     }
     int64_t now = clock_ns();
     bool starving = wake(m, b, w, more, now);
-    if (__builtin_expect(profiled(), 0))
-        mutex_profile_event(now - w->since);
+    if (__builtin_expect(mutex_profiled(), 0))
+        mutex_profile_event(1, now - w->since);
     g_ready(w->g);
     preempt_on();
     if (starving)
@@ -196,7 +191,7 @@ static __attribute__((noinline)) void hand_over(struct g *g)
  * call little is to be kept then; all that comes after it calls nothing but at its end. */
 HOT void mutex_unlock_slow_(mutex *m, uint32_t s)
 {
-    if (s != (LOCKED | WAITERS) || __builtin_expect(profiled(), 0)) {
+    if (s != (LOCKED | WAITERS) || __builtin_expect(mutex_profiled(), 0)) {
         unlock_any(m, s);
         return;
     }

@@ -2,6 +2,7 @@
  * profile: where the program's time, memory and waiting went, stack by stack. See profile.c.
  */
 #pragma once
+#include "sched/atomic.h"
 #include "sched/gmp.h"
 
 /* A stack, and what was counted with it. */
@@ -77,8 +78,12 @@ int goroutine_profile_write(void);
 
 /* An event in so many is kept; 0: the profile is off. */
 extern _Atomic uint32_t mutex_profile_fraction;
-/* An unlock wakes a goroutine that has waited so long, ns. Preemption off, no lock held. */
-void mutex_profile_event(int64_t waited);
+static inline bool mutex_profiled(void)
+{
+    return load_relaxed(&mutex_profile_fraction) != 0; /* relaxed: from some moment on */
+}
+/* An unlock ends so many waits, which have lasted so long together, ns. Preemption off, no lock held. */
+void mutex_profile_event(uint32_t waits, int64_t waited);
 /* 0; or -1, errno EINVAL, it has never been on; ENOMEM. A goroutine, preemption on. */
 int mutex_profile_write(void);
 

@@ -32,10 +32,12 @@
  * Three lists in the lot, by three addresses within the object: all are in the same bucket.
  */
 #include <pinion/sync.h>
+#include "kernel/clock.h"
 #include "sched/atomic.h"
 #include "sched/fatal.h"
 #include "sched/lot.h"
 #include "sched/proc.h"
+#include "sched/profile.h"
 
 #define WRITER  PINION_RW_WRITER_
 #define QUEUED  0x40000000u
@@ -57,11 +59,46 @@ static const void *as_announced(rwmutex *rw)
     return (const char *)rw + 2;
 }
 
+/* ---- the profile: see profile_mutex.c ---- */
+
+/* Since when one waits, where it is to be counted; 0: the profile is off. */
+static inline int64_t wait_begins(void)
+{
+    return __builtin_expect(mutex_profiled(), 0) ? clock_ns() : 0;
+}
+
+/* unlock_and_ready with the profile on. A time of 0 was taken with it off. */
+static __attribute__((noinline, cold)) void count_and_ready(struct bucket *b, struct waiter *list,
+                                                            int64_t moved)
+{
+    int64_t now = clock_ns(), waited = moved != 0 ? now - moved : 0;
+    uint32_t waits = moved != 0;
+    spin_unlock(&b->lock);
+    for (const struct waiter *w = list; w != NULL; w = w->next)
+        if (w->since != 0) {
+            waits++;
+            waited += now - w->since;
+        }
+    if (waits > 0)
+        mutex_profile_event(waits, waited);
+    lot_ready_all(list); /* E1 */
+    preempt_on();
+}
+
+/* The waits of the list have ended, and the first part of that of a writer that has waited since `moved`. */
+static inline void unlock_and_ready(struct bucket *b, struct waiter *list, int64_t moved)
+{
+    if (__builtin_expect(mutex_profiled(), 0))
+        count_and_ready(b, list, moved);
+    else
+        lot_unlock_and_ready(b, list);
+}
+
 /* ---- readers ---- */
 
 void rwmutex_rlock_slow_(rwmutex *rw)
 {
-    struct waiter w = {.g = g_self(), .addr = as_reader(rw)};
+    struct waiter w = {.g = g_self(), .addr = as_reader(rw), .since = wait_begins()};
     struct bucket *b = lot_lock(rw);
     if (rw->admitted_ > 0) {
         rw->admitted_--;
@@ -80,7 +117,7 @@ void rwmutex_runlock_slow_(rwmutex *rw, uint32_t was)
     bool wrong = (was & WRITER) == 0 || rw->leaving_ == 0;
     if (!wrong && --rw->leaving_ == 0)
         w = lot_take(b, as_announced(rw), &more);
-    lot_unlock_and_ready(b, w);
+    unlock_and_ready(b, w, 0);
     if (wrong)
         fatal("sync: RUnlock of unlocked RWMutex");
 }
@@ -100,7 +137,7 @@ bool rwmutex_try_rlock(rwmutex *rw)
 
 void rwmutex_lock_slow_(rwmutex *rw)
 {
-    struct waiter w = {.g = g_self()};
+    struct waiter w = {.g = g_self(), .since = wait_begins()};
     struct bucket *b = lot_lock(rw);
     /* relaxed: the swap decides. */
     uint32_t s = atomic_load_explicit(&rw->state_, memory_order_relaxed);
@@ -137,6 +174,7 @@ static void admit(rwmutex *rw, uint32_t s, const struct waiter *list)
 void rwmutex_unlock_slow_(rwmutex *rw)
 {
     bool more;
+    int64_t moved = 0;
     struct bucket *b = lot_lock(rw);
     /* relaxed: with the bucket locked only new readers change the word; each swap sees them. */
     uint32_t s = atomic_load_explicit(&rw->state_, memory_order_relaxed);
@@ -155,10 +193,12 @@ void rwmutex_unlock_slow_(rwmutex *rw)
     if (writer != NULL && (s & READERS) != 0) {
         rw->leaving_ = s & READERS;
         writer->addr = as_announced(rw);
+        moved = writer->since;
+        writer->since = wait_begins(); /* E1 */
         lot_put(b, writer, false);
     } else if (writer != NULL) {
         writer->next = NULL;
         readers = writer;
     }
-    lot_unlock_and_ready(b, readers);
+    unlock_and_ready(b, readers, moved);
 }

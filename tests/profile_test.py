@@ -218,6 +218,28 @@ def waits_are_counted_where_the_lock_is_let_go(board, smp):
     check(f"{what}: times", long[1] >= 5 * 20e6 and short[1] >= 5 * 1e6 and long[1] / long[0] >= 20e6, got)
 
 
+def waits_are_counted_where_an_rwmutex_is_let_go(board, smp, icount):
+    what = f"{board} smp={smp} icount={icount}: rwmutex"
+    status, reader, path = run("turns", board, smp, "pinion.mutexprofile=1", icount=icount)
+    check(f"{what}: ends well", status == 0, status)
+    whole, folder, said = written(reader, path, "test")
+    check(f"{what}: is whole", whole and len(reader.profiles) == 1, said)
+    profile = Decoded(os.path.join(folder, "mutex.pb"), pinionprofile.Elf(path))
+    got = {}
+    for names, values in profile.samples:
+        count, delay = got.get(names[0], (0, 0))
+        got[names[0]] = (count + values[0], delay + values[1])
+    # Waits and ms at least. Of those who come unseen it is the second part of one, who waits for a reader.
+    wanted = {"lets_all_in": (20, 5 * 80), "lets_the_next_in": (5, 5 * 45), "ends_reading": (5, 5 * 15),
+              "ends_reading_alone": (5, 5 * 20), "ends_reading_seen": (1, 5)}
+    for name, (waits, ms) in wanted.items():
+        count, delay = got.get(name, (0, 0))
+        check(f"{what}: {name} ends {waits} waits", count == waits, got)
+        # Before it sleeps main looks whether all wait, each time for some 0.2 ms.
+        check(f"{what}: {name}, time", ms * 1e6 <= delay and (icount == "0" or delay <= 1.02 * ms * 1e6), got)
+    check(f"{what}: nobody else", set(got) == set(wanted), got)
+
+
 def waits_are_counted_where_a_goroutine_waits(board, smp, rate):
     what = f"{board} smp={smp}: block, one in {rate} ns"
     status, reader, path = run("blocked", board, smp, f"pinion.blockprofile={rate}")
@@ -281,6 +303,8 @@ def main():
             goroutines_are_counted_where_they_wait(board, smp)
             objects_are_counted_where_they_are_made(board, smp)
             waits_are_counted_where_the_lock_is_let_go(board, smp)
+            for icount in "01":
+                waits_are_counted_where_an_rwmutex_is_let_go(board, smp, icount)
             for rate in (1, 200000):
                 waits_are_counted_where_a_goroutine_waits(board, smp, rate)
     seventy_twenty_ten_are_seen(BOARDS[0], 1, raw=True)

@@ -28,13 +28,14 @@ KINDS = {
     "goroutine": ((("goroutine", "count"),), ("goroutine", "count"), "goroutine"),
 }
 
-# Functions that do it for their callers, who are wanted (sched/malloc.c, libc.c, mutex.c; park.c, and all
-# that calls g_park).
+# Functions that do it for their callers, who are wanted (sched/malloc.c, libc.c, mutex.c, rwmutex.c; park.c,
+# and all that calls g_park).
 LEFT_OUT = {
     "heap": {"heap_note", "heap_allocate", "malloc_long", "malloc_slow", "heap_malloc", "malloc",
              "heap_calloc", "calloc", "heap_realloc", "realloc", "heap_aligned", "aligned_alloc",
              "memalign", "posix_memalign", "_malloc_r", "_calloc_r", "_realloc_r", "_memalign_r"},
-    "mutex": {"mutex_profile_event", "unlock_any", "unlock_again", "mutex_unlock_slow_"},
+    "mutex": {"mutex_profile_event", "unlock_any", "unlock_again", "mutex_unlock_slow_",
+              "count_and_ready", "rwmutex_unlock_slow_", "rwmutex_runlock_slow_"},
     "block": {"count_wait", "block_profile_park", "g_park_noted", "park_slowly", "g_park", "lot_park",
               "wait_for", "mutex_lock_slow_", "cond_wait",
               "waitgroup_wait", "semaphore_acquire_slow_", "rwmutex_rlock_slow_", "rwmutex_lock_slow_",

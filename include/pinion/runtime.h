@@ -100,9 +100,10 @@ void runtime_cpu_profile_stop(void);
 int runtime_set_mem_profile_rate(int bytes);
 
 /*
- * From now on one in n of the waits for a mutex, at random, goes into the profile "mutex", with who
- * unlocked it at the end of the wait; 1: each; 0: none; n < 0: as it was. Returns what n was before.
- * -1: errno ENOMEM. rwmutex is not in it. Go: runtime.SetMutexProfileFraction.
+ * From now on waits for a mutex or an rwmutex go into the profile "mutex", with who ended them: an unlock
+ * or, for a writer, the runlock of the last reader. Of those that end waits one in n is kept, at random,
+ * and counts for n; 1: each; 0: none; n < 0: as it was. Returns what n was before.
+ * -1: errno ENOMEM. Go: runtime.SetMutexProfileFraction.
  */
 int runtime_set_mutex_profile_fraction(int n);
 

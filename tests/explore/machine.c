@@ -462,9 +462,9 @@ void cpu_profile_tick(struct m *m, const struct arch_frame *f)
     (void)m, (void)f;
 }
 
-void mutex_profile_event(int64_t waited)
+void mutex_profile_event(uint32_t waits, int64_t waited)
 {
-    (void)waited;
+    (void)waits, (void)waited;
 }
 
 void block_profile_park(park_commit *commit, void *arg, enum wait_reason reason)
