@@ -74,6 +74,7 @@ class Decoded:
     """A profile.proto with the functions of its ELF."""
 
     def __init__(self, path, elf):
+        self.path, self.elf = path, elf
         with open(path, "rb") as file:
             top = fields(file.read())
         strings = [v.decode() for f, v in top if f == 6]
@@ -131,9 +132,19 @@ def written(reader, elf, name):
     return whole, folder, said
 
 
-def shares_by_go(path, elf):
-    done = subprocess.run(["go", "tool", "pprof", "-top", elf, path], capture_output=True, text=True,
-                          env={**os.environ, "PPROF_TMPDIR": os.path.dirname(path)})
+def profile_of(what, kind, *words, **settings):
+    """The one profile of a run that ends well. words, settings: run's."""
+    status, reader, path = run(*words, **settings)
+    check(f"{what}: ends well", status == 0, status)
+    whole, folder, said = written(reader, path, "test")
+    check(f"{what}: is whole", whole and len(reader.profiles) == 1, said)
+    return Decoded(os.path.join(folder, f"{kind}.pb"), pinionprofile.Elf(path))
+
+
+def shares_by_go(profile):
+    command = ["go", "tool", "pprof", "-top", profile.elf.path, profile.path]
+    done = subprocess.run(command, capture_output=True, text=True,
+                          env={**os.environ, "PPROF_TMPDIR": os.path.dirname(profile.path)})
     check("go tool pprof opens it", done.returncode == 0, done.stderr)
     rows = [line.split() for line in done.stdout.splitlines()]
     return {row[5]: float(row[1].rstrip("%")) for row in rows if len(row) >= 6 and "%" in row[1]}
@@ -166,7 +177,7 @@ def seventy_twenty_ten_are_seen(board, smp, raw=False):
     called = sum(values[0] for names, values in profile.samples if names[:2] == ["seventy", "work"])
     check(f"{what}: the caller of seventy is work", called > samples * 0.6, called, samples)
     if shutil.which("go"):
-        near(f"{what}, by go", shares_by_go(os.path.join(folder, "cpu.pb"), path), wanted)
+        near(f"{what}, by go", shares_by_go(profile), wanted)
 
 
 def goroutines_are_counted_where_they_wait(board, smp):
@@ -189,11 +200,7 @@ def goroutines_are_counted_where_they_wait(board, smp):
 
 def objects_are_counted_where_they_are_made(board, smp):
     what = f"{board} smp={smp}: heap"
-    status, reader, path = run("objects", board, smp, "pinion.heapprofile=8192", icount="0")
-    check(f"{what}: ends well", status == 0, status)
-    whole, folder, said = written(reader, path, "test")
-    check(f"{what}: is whole", whole and len(reader.profiles) == 1, said)
-    profile = Decoded(os.path.join(folder, "heap.pb"), pinionprofile.Elf(path))
+    profile = profile_of(what, "heap", "objects", board, smp, "pinion.heapprofile=8192", icount="0")
     # Bytes and objects made and not freed; 48 bytes are a class of their own, 100000 are 25 pages.
     made = {"keeps": (500000, 24e6, 500000, 24e6), "drops": (125000, 24e6, 0, 0),
             "passes_on": (400, 400 * 102400, 200, 200 * 102400)}
@@ -205,11 +212,7 @@ def objects_are_counted_where_they_are_made(board, smp):
 
 def waits_are_counted_where_the_lock_is_let_go(board, smp):
     what = f"{board} smp={smp}: mutex"
-    status, reader, path = run("waits", board, smp, "pinion.mutexprofile=1", icount="0")
-    check(f"{what}: ends well", status == 0, status)
-    whole, folder, said = written(reader, path, "test")
-    check(f"{what}: is whole", whole and len(reader.profiles) == 1, said)
-    profile = Decoded(os.path.join(folder, "mutex.pb"), pinionprofile.Elf(path))
+    profile = profile_of(what, "mutex", "waits", board, smp, "pinion.mutexprofile=1", icount="0")
     got = {name: [sum(v[i] for names, v in profile.samples if names[0] == name) for i in range(2)]
            for name in ("holds_long", "holds_shortly")}
     # Each time, each of three waits until the lock comes to it: 20 ms and more, or 1 ms and more.
@@ -220,11 +223,7 @@ def waits_are_counted_where_the_lock_is_let_go(board, smp):
 
 def waits_are_counted_where_an_rwmutex_is_let_go(board, smp, icount):
     what = f"{board} smp={smp} icount={icount}: rwmutex"
-    status, reader, path = run("turns", board, smp, "pinion.mutexprofile=1", icount=icount)
-    check(f"{what}: ends well", status == 0, status)
-    whole, folder, said = written(reader, path, "test")
-    check(f"{what}: is whole", whole and len(reader.profiles) == 1, said)
-    profile = Decoded(os.path.join(folder, "mutex.pb"), pinionprofile.Elf(path))
+    profile = profile_of(what, "mutex", "turns", board, smp, "pinion.mutexprofile=1", icount=icount)
     got = {}
     for names, values in profile.samples:
         count, delay = got.get(names[0], (0, 0))
@@ -242,11 +241,7 @@ def waits_are_counted_where_an_rwmutex_is_let_go(board, smp, icount):
 
 def waits_are_counted_where_a_goroutine_waits(board, smp, rate):
     what = f"{board} smp={smp}: block, one in {rate} ns"
-    status, reader, path = run("blocked", board, smp, f"pinion.blockprofile={rate}")
-    check(f"{what}: ends well", status == 0, status)
-    whole, folder, said = written(reader, path, "test")
-    check(f"{what}: is whole", whole and len(reader.profiles) == 1, said)
-    profile = Decoded(os.path.join(folder, "block.pb"), pinionprofile.Elf(path))
+    profile = profile_of(what, "block", "blocked", board, smp, f"pinion.blockprofile={rate}")
     check(f"{what}: types", profile.types == [("contentions", "count"), ("delay", "nanoseconds")])
     got = {}
     for names, values in profile.samples:
@@ -267,7 +262,7 @@ def waits_are_counted_where_a_goroutine_waits(board, smp, rate):
     check(f"{what}: nobody else waits", set(got) == set(wanted), got)
     if shutil.which("go"):
         total = sum(v[1] for v in got.values()) + delay
-        near(what + ", by go", shares_by_go(os.path.join(folder, "block.pb"), path),
+        near(what + ", by go", shares_by_go(profile),
              {"receives": 100 * got["receives"][1] / total})
 
 
