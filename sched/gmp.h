@@ -290,6 +290,7 @@ struct m {
     uint64_t slice_mark;     /* p_turns when the slice began */
     int64_t slice_end;       /* ns */
     _Atomic bool slice_on;   /* the timer ends the slice; others look */
+    bool slice_kept;         /* a blocking section has broken it off, in the middle of the turn */
     struct g *host;          /* in whose slice another was let run, or NULL, … */
     uint64_t guest_at;       /* … and p_switches of that one's schedule */
 

@@ -19,6 +19,10 @@
  * again. p_turns has moved on: somebody else runs than when the slice began; it gets a slice from
  * now. Otherwise what runs has had its time and is taken off.
  *
+ * A blocking section has no slice, since it has no P, but the turn goes on when the section ends on the
+ * same P, and so does the slice, the section's time gone from it. To begin anew there would let whoever
+ * enters sections all the time, printing for instance, run for ever while others wait for its hart.
+ *
  * To turn a slice off and to publish work are the two sides of a store-buffering race (O19): the hart
  * writes slice_on = false, full fence, looks at the global queue again; the other publishes, full
  * fence, looks at slice_on. One of them sees the other.
@@ -97,13 +101,21 @@ static void slice_begin(struct m *m, uint64_t mark, int64_t now)
     m->slice_end = now + atomic_load_explicit(&preempt_slice_ns, memory_order_relaxed);
 }
 
-static void start(struct m *m)
+/* Interrupts masked: the handler writes all of this too. */
+static void start_masked(struct m *m, struct p *p)
 {
-    uintptr_t was = arch_irq_save(); /* the handler writes all of this too */
-    slice_begin(m, p_turns(m->p), clock_ns());
+    if (!m->slice_kept)
+        slice_begin(m, p_turns(p), clock_ns());
+    m->slice_kept = false;
     /* relaxed: true is only a promise; O19 is about false. */
     atomic_store_explicit(&m->slice_on, true, memory_order_relaxed);
-    timers_arm(m, m->p);
+    timers_arm(m, p);
+}
+
+static void start(struct m *m)
+{
+    uintptr_t was = arch_irq_save();
+    start_masked(m, m->p);
     arch_irq_restore(was);
 }
 
@@ -123,6 +135,7 @@ void slice_restart(struct m *m)
 
 void slice_stop(struct m *m)
 {
+    m->slice_kept = false;
     /* relaxed: idle_sleep's full fence and last look follow (O3). */
     atomic_store_explicit(&m->slice_on, false, memory_order_relaxed);
 }
@@ -140,6 +153,12 @@ void slice_check(struct m *m)
     /* relaxed: as in slice_ensure. */
     if (!load_relaxed(&m->slice_on) && somebody_waits(m->p))
         start(m);
+}
+
+void slice_resume(struct m *m)
+{
+    slice_check(m);
+    m->slice_kept = false;
 }
 
 static void slice_over(struct m *m, struct p *p, int64_t now)
@@ -208,12 +227,8 @@ void preempt_on_ipi(struct m *m)
     trace_irq_if(m, TRACE_WHAT(TRACE_IPI_RECEIVED, 0, 0));
     if (attention_pending(p))
         want(m, p, WANT_LOOK);
-    if (!load_relaxed(&m->slice_on) && somebody_waits(p)) { /* relaxed: our own */
-        slice_begin(m, p_turns(p), clock_ns());
-        /* relaxed: as in slice_start. */
-        atomic_store_explicit(&m->slice_on, true, memory_order_relaxed);
-        timers_arm(m, p);
-    }
+    if (!load_relaxed(&m->slice_on) && somebody_waits(p)) /* relaxed: our own */
+        start_masked(m, p);
 }
 
 /* PREEMPT_RETRY_NS, and sometimes up to half as much again: two goroutines whose loop kept step with it

@@ -23,8 +23,11 @@ static inline void slice_ensure(struct m *m)
 void slice_check(struct m *m);
 /* m has another P, in the middle of a turn: its slice begins anew. */
 void slice_restart(struct m *m);
-/* m has no goroutine to run: no slice either. */
+/* m has no goroutine to run, or another's turn begins: no slice either. */
 void slice_stop(struct m *m);
+/* m's blocking section has ended on the P that it began with. As slice_check, but the slice that the section
+ * has broken off (slice_kept), if there was one, goes on. */
+void slice_resume(struct m *m);
 /* Work was put on the global queue: harts without a slice are told. */
 void slice_notify(void);
 

@@ -83,7 +83,9 @@ static void enter(struct g *g, struct m *m)
 {
     TRACE_G(m, g, 0, TRACE_WHAT(TRACE_ENTER, 0, m->p->id));
     g->status = G_SYSCALL;
+    bool sliced = load_relaxed(&m->slice_on); /* relaxed: our own */
     section_lend(m);
+    m->slice_kept = sliced;
     /* relaxed: T1 of timer.c; its interrupt may have come before there was a section to see. */
     timers_arm_at(m, load_relaxed(&m->section->timers.first));
 }
@@ -166,6 +168,7 @@ static void exit_slow(void *arg, struct arch_hart *hart)
 {
     struct m *m = (struct m *)hart;
     struct g *g = arg;
+    slice_stop(m); /* it is another turn */
     if (g->flags & GF_WIRED) {
         wired_find_p(m);
         /* relaxed: it is ours. */
@@ -217,7 +220,7 @@ void runtime_exitsyscall(void)
     g->status = G_RUNNING;
     TRACE_G(m, g, 0, TRACE_WHAT(TRACE_EXIT, 0, m->p->id));
     timers_arm(m, m->p);
-    slice_check(m);
+    slice_resume(m);
     /* relaxed: what came before the handler saw a P again. */
     if (load_relaxed(&m->p->attention) != 0)
         preempt_soon(m);

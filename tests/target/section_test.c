@@ -200,6 +200,33 @@ static void pinned_goroutines_come_back_to_their_ps(void)
     finish(&end);
 }
 
+static _Atomic long in_and_out;
+
+static void go_in_and_out(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&stop)) {
+        section(10 * MICROSECOND);
+        atomic_fetch_add(&in_and_out, 1);
+    }
+}
+
+/* As many as harts, so that nobody is spare. Their slices end though none lasts from section to section. */
+static void who_goes_in_and_out_lets_others_run(void)
+{
+    waitgroup end = {0};
+    atomic_store(&stop, false);
+    atomic_store(&in_and_out, 0);
+    for (int i = 0; i < runtime_numcpu(); i++)
+        CHECK(waitgroup_go(&end, go_in_and_out, NULL) > 0);
+    for (int i = 0; i < 5; i++) {
+        long before = atomic_load(&in_and_out);
+        while (atomic_load(&in_and_out) == before)
+            runtime_gosched();
+    }
+    finish(&end);
+}
+
 int main(void)
 {
     if (runtime_numcpu() > 1) {
@@ -211,5 +238,6 @@ int main(void)
     RUN(a_thousand_sections_lose_nothing);
     RUN(a_section_is_no_deadlock);
     RUN(pinned_goroutines_come_back_to_their_ps);
+    RUN(who_goes_in_and_out_lets_others_run);
     return 0;
 }
