@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 
 sys.dont_write_bytecode = True
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -129,13 +130,15 @@ STATES = {"receiver": "chan receive", "sender": "chan send", "chooser": "select"
 
 def dump_is_whole(dump, numbers):
     """A goroutine may not have come to where it waits yet: then there is another dump."""
-    for more in range(20, -1, -1):
+    hangs = time.monotonic() + HANG
+    while True:
         try:
             check_dump(dump(), numbers)
             return
         except Wrong:
-            if more == 0:
+            if time.monotonic() > hangs:
                 raise
+            time.sleep(0.02)  # the host may not run that hart just now
 
 
 def check_dump(found, numbers):
